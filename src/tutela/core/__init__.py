@@ -1,0 +1,1 @@
+"""Values that every room speaks: ids, times, errors, media, list entries, hits and settings."""

@@ -1,0 +1,97 @@
+"""The one tree of errors.
+
+TutelaError
+ +- UsageError          what was asked cannot be done as asked (exit status 2)
+ |   +- SettingsError   a settings file, variable or flag is wrong
+ +- InputError          bytes from outside are not what they should be (exit status 1)
+ |   +- ListFormatError
+ |   +- MediaError
+ |   +- ContainerError
+ +- ServiceError        something outside failed: a disk, a service, a library (exit status 3)
+ |   +- SandboxError
+ +- IntegrityError      what we keep is broken or does not verify (exit status 4)
+
+Each error has a stable `code`, a sentence, and a `hint` that says what to do. Edges (cli, web, api)
+map the class to an exit or HTTP status; nothing below them prints or exits.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class TutelaError(Exception):
+    """Something went wrong that a person can be told about.
+
+    Args:
+        message: One sentence, without a full stop at the end.
+        code: A stable machine-readable word, such as `truncated`; the class default otherwise.
+        hint: What the reader can do about it, or an empty string.
+    """
+
+    default_code: ClassVar[str] = "error"
+    exit_status: ClassVar[int] = 3
+
+    def __init__(self, message: str, *, code: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or self.default_code
+        self.hint = hint
+
+
+class UsageError(TutelaError):
+    """The command, argument or setting cannot be carried out as given."""
+
+    default_code = "usage"
+    exit_status = 2
+
+
+class SettingsError(UsageError):
+    """A settings file, environment variable or flag holds something unknown or out of range."""
+
+    default_code = "settings"
+
+
+class InputError(TutelaError):
+    """Bytes from outside are damaged, hostile or of an unknown kind."""
+
+    default_code = "input"
+    exit_status = 1
+
+
+class ListFormatError(InputError):
+    """A hash list as a whole cannot be read (a single bad row is quarantined instead)."""
+
+    default_code = "list_format"
+
+
+class MediaError(InputError):
+    """A picture cannot be decoded."""
+
+    default_code = "undecodable"
+
+
+class ContainerError(InputError):
+    """An archive or disk image cannot be opened or read on."""
+
+    default_code = "container"
+
+
+class ServiceError(TutelaError):
+    """A disk, a service or a library outside failed."""
+
+    default_code = "service"
+    exit_status = 3
+
+
+class SandboxError(ServiceError):
+    """A confined process could not be started, died, or broke its limits."""
+
+    default_code = "sandbox"
+
+
+class IntegrityError(TutelaError):
+    """What we keep is damaged, or does not verify."""
+
+    default_code = "integrity"
+    exit_status = 4
