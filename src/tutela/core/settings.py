@@ -1,0 +1,180 @@
+"""Settings: a TOML file, then `TUTELA_*` variables, then flags; an unknown key is an error.
+
+`describe` yields every setting with its default and meaning, from which the reference page is made.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import msgspec
+
+from tutela.core.errors import SettingsError
+from tutela.core.media import PDQ_RADIUS_BITS
+
+PREFIX = "TUTELA_"
+
+
+def _data_home() -> Path:
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "tutela"
+
+
+def _state_home() -> Path:
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "tutela"
+
+
+class ScanSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How `tutela scan` works."""
+
+    jobs: Annotated[
+        int,
+        msgspec.Meta(ge=0, le=1024, description="Worker processes; 0 means one for each core."),
+    ] = 0
+    radius_bits: Annotated[
+        int,
+        msgspec.Meta(ge=0, le=31, description="PDQ distance up to which a picture is a hit."),
+    ] = PDQ_RADIUS_BITS
+    item_seconds: Annotated[
+        float,
+        msgspec.Meta(gt=0, description="A file whose worker is silent longer has failed."),
+    ] = 60.0
+    worker_memory_mib: Annotated[
+        int,
+        msgspec.Meta(ge=512, description="Address space of one worker process."),
+    ] = 4096
+    picture_mib: Annotated[
+        int,
+        msgspec.Meta(ge=1, description="Larger files are digested but not decoded as pictures."),
+    ] = 256
+    picture_megapixels: Annotated[
+        int,
+        msgspec.Meta(ge=1, description="Pictures that decode to more pixels are not decoded."),
+    ] = 200
+    frames: Annotated[
+        int,
+        msgspec.Meta(ge=1, description="Frames of one animation that are fingerprinted, at most."),
+    ] = 16
+    nesting: Annotated[
+        int,
+        msgspec.Meta(ge=0, le=32, description="How deep containers inside containers are opened."),
+    ] = 6
+    nested_mib: Annotated[
+        int,
+        msgspec.Meta(ge=1, description="Largest compressed container inside another that opens."),
+    ] = 512
+    container_gib: Annotated[
+        int,
+        msgspec.Meta(ge=1, description="Bytes that one archive may expand to."),
+    ] = 1024
+    expansion: Annotated[
+        int,
+        msgspec.Meta(ge=2, description="How many times its size an archive may expand to."),
+    ] = 200
+    sparse_mib: Annotated[
+        int,
+        msgspec.Meta(
+            ge=1,
+            description="Files larger than this of which under 1 % is stored are not digested.",
+        ),
+    ] = 4096
+    state: Annotated[
+        Path,
+        msgspec.Meta(description="Folder of the journals that make scans resumable."),
+    ] = msgspec.field(default_factory=lambda: _state_home() / "scans")
+
+
+class LibrarySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where imported hash lists live."""
+
+    path: Annotated[
+        Path,
+        msgspec.Meta(description="Folder of the imported hash lists and their index."),
+    ] = msgspec.field(default_factory=lambda: _data_home() / "library")
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """All settings, one section each."""
+
+    scan: ScanSettings = msgspec.field(default_factory=ScanSettings)
+    library: LibrarySettings = msgspec.field(default_factory=LibrarySettings)
+
+
+def default_file() -> Path:
+    """Return the settings file read when none is named: `$XDG_CONFIG_HOME/tutela/tutela.toml`."""
+    home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(home) / "tutela" / "tutela.toml"
+
+
+def load(file: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Read settings from `file` (must exist; the default file may be absent), then variables.
+
+    Raises:
+        SettingsError: the file cannot be read or parsed, or a key or value is not ours.
+    """
+    chosen = file or default_file()
+    values: dict[str, Any] = {}
+    if file is not None or chosen.exists():
+        values = _parse(chosen)
+    for key, text in sorted((environ if environ is not None else os.environ).items()):
+        if key.startswith(PREFIX) and key not in ("TUTELA_CONFIG", "TUTELA_DEBUG"):
+            section, name = _split_variable(key)
+            values.setdefault(section, {})[name] = _literal(text)
+    try:
+        return msgspec.convert(values, Settings, strict=False, dec_hook=_convert)
+    except msgspec.ValidationError as error:
+        raise SettingsError(
+            f"{error} (in {chosen} or a {PREFIX}* variable)",
+            hint="docs/reference/settings.md lists every setting",
+        ) from None
+
+
+def _parse(file: Path) -> dict[str, Any]:
+    try:
+        with file.open("rb") as stream:
+            return tomllib.load(stream)
+    except OSError as error:
+        raise SettingsError(f"cannot read settings file {file}: {error.strerror}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"settings file {file} is not valid TOML: {error}") from error
+
+
+def _split_variable(key: str) -> tuple[str, str]:
+    section, _, name = key.removeprefix(PREFIX).lower().partition("_")
+    known = get_type_hints(Settings)
+    if section not in known or name not in known[section].__struct_fields__:
+        raise SettingsError(
+            f"unknown variable {key}",
+            hint=f"a setting of section [scan] is written {PREFIX}SCAN_JOBS, for example",
+        )
+    return section, name
+
+
+def _convert(kind: type, value: object) -> object:
+    if kind is Path and isinstance(value, str):
+        return Path(value).expanduser()
+    raise NotImplementedError(kind)
+
+
+def _literal(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def describe() -> Iterator[tuple[str, str, str, str]]:
+    """Yield (section, key, default, meaning) of every setting, in order of definition."""
+    home = str(Path.home())
+    for section, kind in get_type_hints(Settings).items():
+        hints = get_type_hints(kind, include_extras=True)
+        values = kind()
+        for key in kind.__struct_fields__:
+            meta = next(m for m in hints[key].__metadata__ if isinstance(m, msgspec.Meta))
+            shown = str(getattr(values, key)).replace(home, "~")
+            yield section, key, shown, meta.description or ""
