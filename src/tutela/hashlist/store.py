@@ -1,0 +1,165 @@
+"""The entries of one list on disk: packed records, and where each ends.
+
+`entries.bin` holds one msgpack record per entry, `entries.idx` their ends as little-endian u64;
+both are memory-mapped to read. What is the same for a whole list stands once, in its `ListInfo`.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from tutela.core.entry import Classification, ListEntry, Provenance, State
+from tutela.core.errors import IntegrityError
+from tutela.core.media import Digests, Fingerprint
+from tutela.match.manifest import sync_folder
+
+RECORDS = "entries.bin"
+ENDS = "entries.idx"
+
+
+class Record(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+    """An entry as stored; `came` only where it differs from the list's own provenance."""
+
+    row: int
+    md5: bytes | None = None
+    sha1: bytes | None = None
+    sha256: bytes | None = None
+    classifications: tuple[tuple[str, str], ...] = ()
+    fingerprints: tuple[tuple[str, bytes, int, str, int], ...] = ()
+    withdrawn: bool = False
+    extra: bytes = b""
+    came: Provenance | None = None
+
+    @classmethod
+    def of(cls, entry: ListEntry, own: Provenance) -> Record:
+        """Return the record of an entry of a list whose provenance is `own`."""
+        came = entry.provenance
+        alike = (
+            came.list == own.list
+            and came.source == own.source
+            and came.received_at == own.received_at
+            and came.received_from == own.received_from
+        )
+        digests = entry.digests
+        return cls(
+            came.row,
+            digests.md5,
+            digests.sha1,
+            digests.sha256,
+            tuple((c.scheme, c.code) for c in entry.classifications),
+            tuple((f.algorithm, f.bits, f.quality, f.variant, f.frame) for f in entry.fingerprints),
+            entry.state is not State.ACTIVE,
+            entry.extra,
+            None if alike else came,
+        )
+
+    def entry(self, own: Provenance) -> ListEntry:
+        """Return the entry of a list whose provenance is `own`."""
+        came = self.came or Provenance(
+            own.list, own.source, self.row, own.received_at, own.received_from
+        )
+        return ListEntry(
+            came,
+            Digests(self.md5, self.sha1, self.sha256),
+            tuple(Fingerprint(*fields) for fields in self.fingerprints),
+            tuple(Classification(*fields) for fields in self.classifications),
+            State.WITHDRAWN if self.withdrawn else State.ACTIVE,
+            self.extra,
+        )
+
+
+class EntryWriter:
+    """Appends packed records to a new list folder; `close` makes them durable."""
+
+    def __init__(self, folder: Path) -> None:
+        self.count = 0
+        self._size_bytes = 0
+        self._records = (folder / RECORDS).open("xb")
+        self._ends = (folder / ENDS).open("xb")
+
+    def append(self, records: bytes, ends: NDArray[np.uint32]) -> None:
+        """Append a batch: `ends` (n,) are the ends of the records within `records`."""
+        self._records.write(records)
+        self._ends.write((ends.astype("<u8") + np.uint64(self._size_bytes)).tobytes())
+        self._size_bytes += len(records)
+        self.count += len(ends)
+
+    def close(self) -> None:
+        """Flush both files to the disk and close them."""
+        for stream in (self._records, self._ends):
+            _durable(stream)
+
+
+class EntryReader:
+    """Reads the entries of one list folder by number, from 0.
+
+    Raises:
+        IntegrityError: the two files do not fit each other, or a record cannot be read.
+    """
+
+    def __init__(self, folder: Path, own: Provenance, count: int) -> None:
+        self._own = own
+        self._folder = folder
+        self._decode = msgspec.msgpack.Decoder(Record).decode
+        self._records = _mapped(folder / RECORDS)
+        self._ends = np.frombuffer(_mapped(folder / ENDS), dtype="<u8")
+        end = int(self._ends[-1]) if len(self._ends) else 0
+        if len(self._ends) != count or end != len(self._records):
+            raise IntegrityError(
+                f"the entries in {folder} are incomplete",
+                code="entries",
+                hint="import the list again with --replace",
+            )
+
+    def __len__(self) -> int:
+        """Return the number of entries."""
+        return len(self._ends)
+
+    def __getitem__(self, number: int) -> ListEntry:
+        """Return entry `number`."""
+        begin = int(self._ends[number - 1]) if number else 0
+        try:
+            record = self._decode(memoryview(self._records)[begin : int(self._ends[number])])
+            return record.entry(self._own)
+        except (msgspec.DecodeError, IndexError):
+            raise IntegrityError(
+                f"entry {number} in {self._folder} cannot be read",
+                code="entries",
+                hint="import the list again with --replace",
+            ) from None
+
+    def __iter__(self) -> Iterator[ListEntry]:
+        """Yield every entry in order."""
+        return (self[number] for number in range(len(self)))
+
+
+def _mapped(path: Path) -> mmap.mmap | bytes:
+    try:
+        with path.open("rb") as stream:
+            if os.fstat(stream.fileno()).st_size == 0:
+                return b""  # an empty file cannot be mapped
+            return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    except FileNotFoundError:
+        raise IntegrityError(f"{path} is missing", code="entries") from None
+
+
+def _durable(stream: BinaryIO) -> None:
+    stream.flush()
+    os.fsync(stream.fileno())
+    stream.close()
+
+
+def write_durable(path: Path, content: bytes) -> None:
+    """Write a new file so that it is whole on the disk when this returns."""
+    with path.open("xb") as stream:
+        stream.write(content)
+        _durable(stream)
+    sync_folder(path.parent)
