@@ -1,0 +1,1 @@
+"""Where media lie: folders, archives and disk images, read without being changed."""
