@@ -123,12 +123,28 @@ def load(file: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         if key.startswith(PREFIX) and key not in ("TUTELA_CONFIG", "TUTELA_DEBUG"):
             section, name = _split_variable(key)
             values.setdefault(section, {})[name] = _literal(text)
+    return _checked(values, f"{chosen} or a {PREFIX}* variable")
+
+
+def override(settings: Settings, section: str, values: Mapping[str, object]) -> Settings:
+    """Return `settings` with some values of one section replaced by flags.
+
+    Raises:
+        SettingsError: a value is out of range.
+    """
+    merged = {
+        name: msgspec.structs.asdict(getattr(settings, name)) for name in settings.__struct_fields__
+    }
+    merged[section] |= values
+    return _checked(merged, "a flag")
+
+
+def _checked(values: dict[str, Any], source: str) -> Settings:
     try:
         return msgspec.convert(values, Settings, strict=False, dec_hook=_convert)
     except msgspec.ValidationError as error:
         raise SettingsError(
-            f"{error} (in {chosen} or a {PREFIX}* variable)",
-            hint="docs/reference/settings.md lists every setting",
+            f"{error} (in {source})", hint="docs/reference/settings.md lists every setting"
         ) from None
 
 
@@ -154,7 +170,7 @@ def _split_variable(key: str) -> tuple[str, str]:
 
 
 def _convert(kind: type, value: object) -> object:
-    if kind is Path and isinstance(value, str):
+    if kind is Path and isinstance(value, (str, Path)):
         return Path(value).expanduser()
     raise NotImplementedError(kind)
 

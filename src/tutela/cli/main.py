@@ -1,0 +1,63 @@
+"""The front door: `tutela`. Commands are named here and imported only when they run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.metadata import version
+
+from cyclopts import App, CycloptsError
+
+from tutela.core.errors import TutelaError
+
+INTERRUPTED = 130
+
+app = App(
+    name="tutela",
+    help="Find known child sexual abuse material by fingerprint, without looking at it.",
+    version=lambda: version("tutela"),
+)
+app.command("tutela.cli.scan:scan", name="scan")
+app.command("tutela.cli.demo.command:demo", name="demo")
+app.command("tutela.cli.doctor:doctor", name="doctor")
+app.command("tutela.cli.list:app", name="list")
+
+
+def main() -> None:
+    """Run a command line and exit with its status (docs/reference/exit-status.md)."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; print what went wrong, if anything did; return the exit status."""
+    debug = bool(os.environ.get("TUTELA_DEBUG"))
+    if "--debug" in arguments:
+        arguments = [word for word in arguments if word != "--debug"]
+        debug = True
+    try:
+        status = app(
+            arguments, exit_on_error=False, print_error=False, result_action="return_value"
+        )
+    except CycloptsError as error:
+        return _complain(str(error), hint="tutela --help lists commands and options", status=2)
+    except TutelaError as error:
+        if debug:
+            raise
+        cause = str(error.__cause__ or "")
+        return _complain(error.message, cause=cause, hint=error.hint, status=error.exit_status)
+    except KeyboardInterrupt:
+        return _complain("interrupted", status=INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`): nothing is wrong, and nobody listens.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return status if isinstance(status, int) else 0
+
+
+def _complain(sentence: str, *, cause: str = "", hint: str = "", status: int) -> int:
+    print(f"error: {sentence}", file=sys.stderr)
+    if cause and cause not in sentence:
+        print(f"cause: {cause}", file=sys.stderr)
+    if hint:
+        print(f"hint: {hint}", file=sys.stderr)
+    return status

@@ -1,0 +1,1 @@
+"""Self-contained documents from tables and counts: no scripts, no pictures, nothing to fetch."""

@@ -1,0 +1,218 @@
+"""The pipeline: one trusted process that walks, hands out work, matches, records and gives rows.
+
+It parses nothing that comes from evidence: bytes are read and understood by confined workers only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tutela.core.hit import Hit
+from tutela.evidence.folder import Found
+from tutela.sandbox.pool import Done, Event, Pool, Reply
+from tutela.scan import rows, wire
+from tutela.scan.feeding import Assignment, Feeder
+from tutela.scan.journal import Journal, Recorded
+from tutela.scan.summary import Summary
+from tutela.scan.wire import Begin, Digested, Listing, Outcome, Progress
+
+# What was done since the last commit is lost by a kill, and done again: keep it small.
+COMMIT_SECONDS = 0.2
+COMMIT_EVENTS = 512
+WALK_ENTRIES = 256
+MATCH_AGAIN = 512
+
+
+class Matcher(Protocol):
+    """Asks hash lists about contents."""
+
+    identity: str
+
+    def hits(self, outcomes: Sequence[Outcome]) -> list[list[Hit]]:
+        """Return the hits of each outcome, in the same order."""
+        ...
+
+
+@dataclass
+class State:
+    """How far a scan is, for a person to see."""
+
+    files_found: int = 0
+    walked: bool = False
+    contents_done: int = 0
+    bytes_found: int = 0
+    bytes_done: int = 0
+    alerts: int = 0
+    failed: int = 0
+    resumed: bool = False
+
+
+@dataclass
+class Pipeline:
+    """One scan over an open journal, a pool of confined workers and a matcher.
+
+    `run` yields what was recorded in walk order and ends when everything has its row; `summary`
+    is complete then. Closing the generator early keeps everything recorded so far.
+    """
+
+    journal: Journal
+    pool: Pool
+    matcher: Matcher
+    walk: Iterator[Found]
+    limits: wire.Limits
+    watch: Callable[[State], None] = lambda _state: None
+    state: State = field(default_factory=State)
+    summary: Summary = field(default_factory=Summary)
+
+    def __post_init__(self) -> None:
+        """Prepare the journal for a walk."""
+        self._feeder = Feeder(self.journal, self.walk, self.limits)
+        self._tasks: dict[int, Assignment] = {}
+        self._events: list[Event] = []
+        self._settled: list[Outcome] = []
+        self._committed = time.monotonic()
+        self._emitted = 0
+
+    def run(self) -> Iterator[Recorded]:
+        """Scan; yield each content with its hits, in walk order.
+
+        Raises:
+            ServiceError: the journal cannot be written, or no worker can be started.
+            IntegrityError: the totals do not add up.
+        """
+        self.state.resumed = self.journal.resumed
+        with self.journal.batch():
+            self.journal.begin_walk()
+            self._match_again()
+        try:
+            while True:
+                self._feed()
+                self._collect()
+                yield from self._ready()
+                if self._finished():
+                    break
+        finally:
+            # Interrupted or not, what the workers have said is kept.
+            with contextlib.suppress(Exception):
+                self._commit()
+        yield from self._ready()
+        self.summary.media = self.journal.media()
+        self.summary.check(self._feeder.files)
+
+    def _finished(self) -> bool:
+        idle = not self._tasks and not self._events and not self._settled
+        return idle and self._feeder.walked and self._emitted == self._feeder.files
+
+    # -- giving out --------------------------------------------------------------------------
+
+    def _feed(self) -> None:
+        if not self._feeder.walked:
+            with self.journal.batch():
+                self._settled += self._feeder.advance(WALK_ENTRIES)
+            self.state.files_found = self._feeder.files
+            self.state.bytes_found = self._feeder.size_bytes
+            self.state.walked = self._feeder.walked
+        while self.pool.free and (work := self._feeder.next()) is not None:
+            self._settled += work.settled
+            if work.dropped.items:
+                self._commit()
+                with self.journal.batch():
+                    self._feeder.finish(work.dropped)
+            if work.assignment.items:
+                try:
+                    task = self.pool.submit(work.payload, work.streams)
+                finally:
+                    _close(work.streams)
+                self._tasks[task] = work.assignment
+
+    # -- taking in ---------------------------------------------------------------------------
+
+    def _collect(self) -> None:
+        waiting = self._feeder.walked and bool(self._tasks) and not self._settled
+        self._events += self.pool.events(COMMIT_SECONDS if waiting else 0.0)
+        starving = self.pool.free > 0
+        late = time.monotonic() - self._committed > COMMIT_SECONDS
+        if starving or late or len(self._events) > COMMIT_EVENTS:
+            self._commit()
+            self.watch(self.state)
+
+    def _commit(self) -> None:
+        """Record everything the workers have said since the last commit, in one transaction."""
+        events, self._events = self._events, []
+        outcomes, self._settled = self._settled, []
+        finished: list[Assignment] = []
+        with self.journal.batch():
+            for event in events:
+                assignment = self._tasks[event.task]
+                if isinstance(event, Reply):
+                    message = wire.decode_reply(event.payload)
+                    if message.item in assignment.items:
+                        self._hear(message, assignment, outcomes)
+                    continue
+                del self._tasks[event.task]
+                if isinstance(event, Done):
+                    finished.append(assignment)
+                else:
+                    self._record(outcomes)
+                    outcomes = self._feeder.broken(assignment, event.code, event.detail)
+            self._record(outcomes)
+            for assignment in finished:
+                self._feeder.finish(assignment)
+        self._committed = time.monotonic()
+
+    def _record(self, outcomes: list[Outcome]) -> None:
+        for outcome, hits in zip(outcomes, self.matcher.hits(outcomes), strict=True):
+            self.journal.record(outcome, hits)
+            self.state.contents_done += 1
+            self.state.failed += outcome.status is wire.Status.FAILED
+            self.state.alerts += bool(rows.alerts(hits))
+
+    def _hear(self, message: wire.Reply, assignment: Assignment, outcomes: list[Outcome]) -> None:
+        match message:
+            case Outcome():
+                assignment.end(message)
+                outcomes.append(message)
+            case Begin():
+                assignment.begin(message)
+            case Listing(item, first, members):
+                self.journal.add_chunk(item, first, len(members), wire.encode(members))
+                self.state.bytes_found += sum(member.size_bytes or 0 for member in members)
+            case Digested():
+                assignment.digested[message.item] = message
+                if message.container and message.order == wire.ITSELF:
+                    self.journal.set_digests(message.item, message.digests)
+            case Progress(_, read_bytes):
+                self.state.bytes_done += read_bytes
+
+    # -- giving back -------------------------------------------------------------------------
+
+    def _ready(self) -> Iterator[Recorded]:
+        while (item := self.journal.ready(self._emitted)) is not None:
+            for recorded in self.journal.results(item):
+                self.summary.add(recorded)
+                yield recorded
+            self._emitted += 1
+
+    def _match_again(self) -> None:
+        """Match what an earlier run recorded, unless it was matched with the same lists."""
+        if self.journal.meta("matched") == self.matcher.identity:
+            return
+        pending: list[Outcome] = []
+        for outcome in [*self.journal.all_outcomes(), None]:
+            if outcome is not None:
+                pending.append(outcome)
+            if pending and (outcome is None or len(pending) == MATCH_AGAIN):
+                for known, hits in zip(pending, self.matcher.hits(pending), strict=True):
+                    self.journal.set_hits(known, hits)
+                pending = []
+        self.journal.set_meta("matched", self.matcher.identity)
+
+
+def _close(streams: Sequence[int]) -> None:
+    for stream in streams:
+        os.close(stream)
