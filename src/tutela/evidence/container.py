@@ -127,6 +127,14 @@ class Verifiable(Protocol):
     """A container that carries digests of its whole content."""
 
     @property
+    def kind(self) -> str:
+        """As in `Container`."""
+
+    @property
+    def size_bytes(self) -> int:
+        """The length of the content that the digests are of."""
+
+    @property
     def stored(self) -> Digests:
         """The digests that the container carries."""
 

@@ -170,7 +170,7 @@ def read_entry(cursor: Cursor) -> Entry | None:
             return None
         if len(header) < BLOCK:
             raise ContainerError("ends in the middle of a header", code="truncated")
-        if not checks(header):
+        if not _checks(header):
             raise ContainerError("a header is damaged", code="damaged")
         kind, size = header[156:157], _number(header[124:136])
         if kind not in (_NAME, _LINK, _PAX_GLOBAL) and kind not in _PAX:
@@ -207,7 +207,12 @@ def member_of(entry: Entry, budget: Budget, *, truncated: bool = False) -> Membe
     )
 
 
-def checks(header: bytes) -> bool:
+def begins(head: bytes) -> bool:
+    """Tell whether content that begins with these 512 bytes is a tar archive."""
+    return len(head) == BLOCK and head[0] != 0 and _checks(head)
+
+
+def _checks(header: bytes) -> bool:
     """Tell whether a block of 512 bytes is a header: its sum is the one that it gives."""
     try:
         wanted = int(header[148:156].strip(b" \0") or b"-1", 8)
@@ -380,8 +385,7 @@ def _modified(pax: bytes | None, header: bytes) -> datetime | None:
 
 
 def _recognises(source: Source) -> bool:
-    head = source.head[:BLOCK]
-    return len(head) == BLOCK and head[0] != 0 and checks(head)
+    return begins(source.head[:BLOCK])
 
 
 def _open(source: Source, limits: ContainerLimits, budget: Budget) -> Container:
