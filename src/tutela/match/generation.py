@@ -1,0 +1,82 @@
+"""One generation of an index, opened: its parts by space, and what is deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from tutela.core.errors import IntegrityError, UsageError
+from tutela.match import manifest as manifests
+from tutela.match.deleted import read_dead
+from tutela.match.hits import alive
+from tutela.match.manifest import ListInfo, Manifest
+from tutela.match.part import Part, open_part
+from tutela.match.segment import HINT, Segment
+
+_ATTEMPTS = 100
+
+
+class Generation:
+    """A manifest and everything that it names, mapped; never changed after it is made."""
+
+    def __init__(self, folder: Path, manifest: Manifest, known: Mapping[str, Part]) -> None:
+        """Map the segments, taking those over that an earlier generation has open.
+
+        Raises:
+            FileNotFoundError: a segment is not there (any more).
+            IntegrityError: a segment is damaged.
+        """
+        self.manifest = manifest
+        self.by_file = {
+            record.file: known.get(record.file) or open_part(Segment(folder, record))
+            for record in manifest.segments
+        }
+        self.parts: dict[str, tuple[Part, ...]] = {}
+        for part in self.by_file.values():
+            space = part.record.space
+            self.parts[space] = (*self.parts.get(space, ()), part)
+        self._deleted = Segment(folder, manifest.deleted) if manifest.deleted else None
+        self.dead = read_dead(manifest, self._deleted)
+        self.lists: Mapping[int, ListInfo] = MappingProxyType(
+            {info.number: info for info in manifest.lists}
+        )
+
+    def count(self, space: str) -> int:
+        """Return how many rows of a space can be found."""
+        parts = self.parts.get(space, ())
+        if not (len(self.dead.keys) or len(self.dead.lists)):
+            return sum(part.record.rows for part in parts)
+        return sum(int(alive(part.keys, part.record.born, self.dead).sum()) for part in parts)
+
+    def segments(self) -> list[Segment]:
+        """Return all segments, that of the deleted keys included."""
+        found = [part.segment for part in self.by_file.values()]
+        return [*found, self._deleted] if self._deleted else found
+
+
+def load(folder: Path, known: Mapping[str, Part]) -> Generation:
+    """Open the present generation of an index.
+
+    Raises:
+        UsageError: there is no index in the folder.
+        IntegrityError: its manifest or a segment is damaged or missing.
+    """
+    for _ in range(_ATTEMPTS):
+        try:
+            manifest = manifests.read(folder)
+        except FileNotFoundError:
+            raise UsageError(
+                f"there is no index in {folder}", code="no_index", hint="import a list first"
+            ) from None
+        try:
+            return Generation(folder, manifest, known)
+        except FileNotFoundError as error:
+            # A commit between the two reads may have removed what it replaced; look again.
+            if manifests.read(folder).generation == manifest.generation:
+                raise IntegrityError(
+                    f"segment {Path(error.filename).name} of the index is missing",
+                    code="segment_missing",
+                    hint=HINT,
+                ) from None
+    raise IntegrityError(f"the index in {folder} changes faster than it can be opened")

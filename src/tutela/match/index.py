@@ -1,0 +1,198 @@
+"""The reader: radius search and exact look-up over the present generation of an index."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tutela.core.errors import IntegrityError, UsageError
+from tutela.core.media import PDQ, PDQ_RADIUS_BITS
+from tutela.match import manifest as manifests
+from tutela.match import space as spaces
+from tutela.match.generation import Generation, load
+from tutela.match.layout import regroup
+from tutela.match.manifest import ListInfo
+from tutela.match.segment import HINT
+from tutela.match.writer import IndexWriter
+
+__all__ = ["Index", "IndexWriter", "Matches"]
+
+RADIUS_MAXIMUM_BITS = 31  # what sixteen tables with probes at one bit can answer
+_BATCH = 8192  # queries that go through the kernels together
+_ROOM = 1024  # hits for which there is room at first, besides some for each query
+_HITS_TOGETHER = 1 << 22  # hits (64 MiB) beyond which a batch is halved
+
+
+class Matches(NamedTuple):
+    """Hits: query numbers (h,) int64, keys (h,) uint64, distances in bits (h,) uint8.
+
+    Ordered by query, then by distance.
+    """
+
+    query: NDArray[np.int64]
+    key: NDArray[np.uint64]
+    distance_bits: NDArray[np.uint8]
+
+
+class Index:
+    """An index, open for reading: files are mapped, not read, and shared between processes.
+
+    Every search first looks, by one `stat`, whether there is a new generation. A search works on
+    one generation to its end, so threads may share an Index.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._path = os.fspath(folder / manifests.NAME)
+        self._stamp = self._look()
+        self._now = load(folder, {})
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open the index in a folder.
+
+        Raises:
+            UsageError: there is none (code `no_index`).
+            IntegrityError: the manifest or a segment is damaged or missing.
+        """
+        return cls(path)
+
+    @property
+    def generation(self) -> int:
+        """The number of the generation that is open; it grows with every commit."""
+        return self._now.manifest.generation
+
+    @property
+    def lists(self) -> Mapping[int, ListInfo]:
+        """The lists of the generation that is open, by number."""
+        return self._now.lists
+
+    def search(
+        self, codes: NDArray[np.uint8], radius_bits: int = PDQ_RADIUS_BITS, *, space: str = PDQ
+    ) -> Matches:
+        """Return every live row within `radius_bits` (0 to 31) of the codes (q, 32) uint8.
+
+        Raises:
+            UsageError: the radius is out of range, or the codes are not (q, 32) uint8.
+        """
+        return _joined(list(self.stream(codes, radius_bits, space=space)))
+
+    def stream(
+        self, codes: NDArray[np.uint8], radius_bits: int = PDQ_RADIUS_BITS, *, space: str = PDQ
+    ) -> Iterator[Matches]:
+        """Yield what `search` returns in pieces of bounded size, in order of the queries.
+
+        A piece holds at most 2**22 hits, or those of one query.
+        """
+        if not spaces.is_radius_space(space):
+            raise UsageError(f"space {space} is compared for equality only", hint="use lookup")
+        if not 0 <= radius_bits <= RADIUS_MAXIMUM_BITS:
+            raise UsageError(f"radius {radius_bits} is not between 0 and {RADIUS_MAXIMUM_BITS}")
+        checked = spaces.codes(codes)
+        self.refresh()
+        yield from _find(self._now, space, regroup(checked.view(np.uint16)), radius_bits)
+
+    def lookup(self, space: str, values: NDArray[np.uint8]) -> Matches:
+        """Return every live row equal to one of the values (q, w) uint8, at distance 0.
+
+        Raises:
+            UsageError: the space is not one of equality, or the width is not that of its values.
+        """
+        if spaces.is_radius_space(space):
+            raise UsageError(f"space {space} is searched by distance", hint="use search")
+        checked = spaces.exact_values(space, values)
+        self.refresh()
+        return _joined(list(_find(self._now, space, checked, 0)))
+
+    def count(self, space: str) -> int:
+        """Return how many rows of a space can be found."""
+        self.refresh()
+        return self._now.count(space)
+
+    def refresh(self) -> bool:
+        """Move on to the present generation; tell whether that was a new one.
+
+        Raises:
+            IntegrityError: it is damaged. The generation before stays open.
+        """
+        stamp = self._look()
+        if stamp == self._stamp:
+            return False
+        before = self._now
+        self._now = load(self._folder, before.by_file)
+        self._stamp = stamp
+        return self._now.manifest.generation != before.manifest.generation
+
+    def prewarm(self) -> None:
+        """Read the whole index into memory, so that first queries do not wait for the disk."""
+        for segment in self._now.segments():
+            segment.prewarm()
+
+    def verify(self) -> None:
+        """Hold every file of the index against the SHA-256 in its manifest.
+
+        Raises:
+            IntegrityError: one differs.
+        """
+        for segment in self._now.segments():
+            segment.verify()
+
+    def _look(self) -> tuple[int, int, int]:
+        try:
+            seen = os.stat(self._path)  # noqa: PTH116 a third of the cost of Path.stat, every search
+        except FileNotFoundError:
+            if not hasattr(self, "_now"):
+                return (0, 0, 0)  # load says it better
+            raise IntegrityError(
+                f"the index in {self._folder} is gone", code="index_gone", hint=HINT
+            ) from None
+        return seen.st_ino, seen.st_mtime_ns, seen.st_size
+
+
+def _find(
+    generation: Generation, space: str, queries: NDArray[Any], radius: int
+) -> Iterator[Matches]:
+    parts = generation.parts.get(space, ())
+    waiting = [(at, min(at + _BATCH, len(queries))) for at in range(0, len(queries), _BATCH)]
+    waiting.reverse()
+    while waiting:
+        begin, end = waiting.pop()
+        room = _ROOM + 8 * (end - begin)
+        while True:
+            hits = np.empty((room, 2), np.uint64)
+            found = 0
+            for part in parts:
+                found = part.find(queries[begin:end], radius, generation.dead, hits, found)
+            if found <= room:
+                yield _matches(hits[:found], begin)
+                break
+            if found > _HITS_TOGETHER and end - begin > 1:
+                middle = (begin + end) // 2
+                waiting += [(middle, end), (begin, middle)]
+                break
+            room = found
+
+
+def _matches(hits: NDArray[np.uint64], first_query: int) -> Matches:
+    if len(hits) > 1:
+        hits = hits[np.argsort(hits[:, 0], kind="stable")]
+    packed = hits[:, 0]
+    query = (packed >> np.uint64(8)).astype(np.int64) + first_query
+    return Matches(query, hits[:, 1].copy(), packed.astype(np.uint8))
+
+
+def _joined(pieces: list[Matches]) -> Matches:
+    if len(pieces) == 1:
+        return pieces[0]
+    if not pieces:
+        return _matches(np.empty((0, 2), np.uint64), 0)
+    return Matches(
+        np.concatenate([piece.query for piece in pieces]),
+        np.concatenate([piece.key for piece in pieces]),
+        np.concatenate([piece.distance_bits for piece in pieces]),
+    )

@@ -1,0 +1,273 @@
+"""The writer: one at a time; all changes of one commit become visible together."""
+
+from __future__ import annotations
+
+import fcntl
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tutela.core.entry import Role
+from tutela.core.errors import ServiceError, UsageError
+from tutela.match import manifest as manifests
+from tutela.match import space as spaces
+from tutela.match.build import CodeBuilder, ValueBuilder, write_deleted
+from tutela.match.deleted import open_dead, with_keys, with_list
+from tutela.match.hits import Dead
+from tutela.match.key import ENTRY_BITS, LIST_NUMBER_MAXIMUM
+from tutela.match.layout import regroup
+from tutela.match.manifest import ListInfo, Manifest
+from tutela.match.rewrite import Workshop, compact, merge_small
+from tutela.match.segment import Record
+
+_OURS = re.compile(r"segment-\w+|manifest\.new")
+_LOCK = "lock"
+
+
+class IndexWriter:
+    """Changes an index; a context manager that holds its lock and drops what is not committed.
+
+    Rows are spooled to disk as they come, so memory stays bounded however many are added. A crash
+    at any moment leaves the generation before; the next writer sweeps what the crashed one left.
+
+    Every method raises ServiceError when the disk fails. The writer is then of no more use; the
+    index is as it was at the last commit.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Lock the index in a folder, which is made if it is not there.
+
+        Raises:
+            ServiceError: another writer holds the lock (code `index_locked`), or the disk failed.
+            IntegrityError: the manifest is damaged.
+        """
+        self._folder = path
+        with _disk(path):
+            path.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(path)
+            try:
+                self._begin(_read_or_new(path))
+                self._sweep()
+            except BaseException:
+                self._lock.close()
+                raise
+
+    def __enter__(self) -> Self:
+        """Return the writer."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the writer."""
+        self.close()
+
+    def close(self) -> None:
+        """Drop what was not committed and release the lock."""
+        try:
+            for builder in self._builders.values():
+                builder.discard()
+            self._builders.clear()
+            self._sweep()
+        finally:
+            self._lock.close()
+
+    def define_list(self, name: str, role: Role) -> int:
+        """Add a list and return its number, which no other list ever had or will have.
+
+        Raises:
+            UsageError: a list of that name is there, or 65,535 lists have been.
+        """
+        if any(info.name == name for info in self._lists.values()):
+            raise UsageError(f"there is a list {name} already", code="list_exists")
+        number = self._next_list
+        if number > LIST_NUMBER_MAXIMUM:
+            raise UsageError("the index has no list number left", hint="begin a new index")
+        self._lists[number] = ListInfo(number, name, role)
+        self._next_list += 1
+        self._changed = True
+        return number
+
+    def add(self, space: str, values: NDArray[np.uint8], keys: NDArray[np.uint64]) -> None:
+        """Add rows: values (n, w) uint8 and keys (n,) uint64 of defined lists.
+
+        The same value or key may be added many times. Call it as often as you like.
+
+        Raises:
+            UsageError: shapes or types are wrong, or a key is of a list that is not there.
+        """
+        radius = spaces.is_radius_space(space)
+        checked = spaces.codes(values) if radius else spaces.exact_values(space, values)
+        self._check_keys(keys, len(checked))
+        if not len(checked):
+            return
+        with _disk(self._folder):
+            self._changed = True
+            if radius:
+                self._add_codes(space, regroup(checked.view(np.uint16)), keys)
+                return
+            builder = self._builders.get(space)
+            if builder is None:
+                builder = self._workshop.value_builder(space, checked.shape[1])
+                self._builders[space] = builder
+            builder.append(checked, keys)
+
+    def delete_keys(self, keys: NDArray[np.uint64]) -> None:
+        """Delete all rows, of all spaces, that have one of the keys (n,) uint64 by now.
+
+        Rows added later under the same keys are found. When both are done in one commit, deleting
+        first is cheaper.
+        """
+        if keys.ndim != 1 or keys.dtype != np.uint64:
+            raise UsageError(f"keys are (n,) uint64, not {keys.shape} {keys.dtype}")
+        if not len(keys):
+            return
+        with _disk(self._folder):
+            self._seal()
+        self._sequence += 1
+        self._workshop.dead = with_keys(self._workshop.dead, keys, self._sequence)
+        self._changed = True
+
+    def delete_list(self, number: int) -> None:
+        """Delete a list and all its rows.
+
+        Raises:
+            UsageError: there is no such list.
+        """
+        if self._lists.pop(number, None) is None:
+            raise UsageError(f"there is no list {number}", code="no_list")
+        self._workshop.dead = with_list(self._workshop.dead, number)
+        self._changed = True
+
+    def commit(self) -> int:
+        """Make all changes visible, and return the number of the generation that has them.
+
+        Merges small segments where too many stand. With nothing changed, nothing is written.
+        """
+        if not self._changed:
+            return self._manifest.generation
+        with _disk(self._folder):
+            self._seal()
+            records = merge_small(self._workshop, self._records, self._sequence)
+            return self._publish(records)
+
+    def compact(self) -> int:
+        """Commit, and rewrite the index without deleted rows and with the fewest segments.
+
+        Takes as much free space as the index itself, until it is done.
+        """
+        with _disk(self._folder):
+            self._seal()
+            records = compact(self._workshop, self._records, self._sequence)
+            none = np.empty(0, np.uint64)
+            self._workshop.dead = Dead(none, np.empty(0, np.int64), none)
+            return self._publish(records)
+
+    def _begin(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+        self._changed = manifest.generation == 0
+        self._sequence = manifest.sequence + 1
+        self._next_list = manifest.next_list
+        self._lists = {info.number: info for info in manifest.lists}
+        self._records = list(manifest.segments)
+        self._builders: dict[str, CodeBuilder | ValueBuilder] = {}
+        dead = open_dead(self._folder, manifest)
+        self._workshop = Workshop(self._folder, manifest.next_file, dead)
+
+    def _check_keys(self, keys: NDArray[np.uint64], rows: int) -> None:
+        if keys.shape != (rows,) or keys.dtype != np.uint64:
+            raise UsageError(f"keys are ({rows},) uint64, not {keys.shape} {keys.dtype}")
+        for number in np.unique(keys >> np.uint64(ENTRY_BITS)):
+            if int(number) not in self._lists:
+                raise UsageError(f"there is no list {number}", code="no_list")
+
+    def _add_codes(self, space: str, codes: NDArray[np.uint16], keys: NDArray[np.uint64]) -> None:
+        while len(keys):
+            builder = self._builders.get(space)
+            if not isinstance(builder, CodeBuilder):
+                builder = self._builders[space] = self._workshop.code_builder(space)
+            fits = builder.room
+            builder.append(codes[:fits], keys[:fits])
+            codes, keys = codes[fits:], keys[fits:]
+            if not builder.room:
+                self._records.append(self._builders.pop(space).finish(self._sequence))
+
+    def _seal(self) -> None:
+        """Turn what was added so far into segments."""
+        for space in list(self._builders):
+            self._records.append(self._builders.pop(space).finish(self._sequence))
+
+    def _publish(self, records: list[Record]) -> int:
+        dead = self._workshop.dead
+        deleted = None
+        if len(dead.keys):
+            file = self._workshop.new_file()
+            deleted = write_deleted(self._folder, file, dead.keys, dead.sequences)
+        manifests.sync_folder(self._folder)
+        manifest = Manifest(
+            generation=self._manifest.generation + 1,
+            sequence=self._sequence,
+            next_list=self._next_list,
+            next_file=self._workshop.next_file,
+            lists=tuple(self._lists.values()),
+            segments=tuple(records),
+            deleted=deleted,
+            deleted_lists=tuple(int(number) for number in dead.lists),
+        )
+        manifests.write(self._folder, manifest)
+        self._begin(manifest)
+        self._sweep()
+        return manifest.generation
+
+    def _sweep(self) -> None:
+        """Remove files of ours that the present generation does not name.
+
+        Readers that have one mapped keep it until they let go.
+        """
+        keep = self._manifest.files()
+        for path in self._folder.iterdir():
+            if _OURS.fullmatch(path.name) and path.name not in keep:
+                path.unlink(missing_ok=True)
+
+
+def _read_or_new(folder: Path) -> Manifest:
+    try:
+        return manifests.read(folder)
+    except FileNotFoundError:
+        return Manifest()
+
+
+def _locked(folder: Path) -> IO[bytes]:
+    lock = (folder / _LOCK).open("ab")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise ServiceError(
+            f"another process is changing the index in {folder}",
+            code="index_locked",
+            hint="wait until it has finished",
+        ) from None
+    return lock
+
+
+@contextmanager
+def _disk(folder: Path) -> Iterator[None]:
+    """Turn an error of the disk into one that a person can be told about."""
+    try:
+        yield
+    except OSError as error:
+        raise ServiceError(
+            f"cannot write the index in {folder}: {error.strerror or error}",
+            code="index_write",
+            hint="the index is as it was before; free some space or mend the disk, and try again",
+        ) from error
