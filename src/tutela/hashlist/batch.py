@@ -48,14 +48,14 @@ class Batch(msgspec.Struct, frozen=True, array_like=True):
     position_bytes: int
 
 
-class Tally(msgspec.Struct, array_like=True):
+class Tally(msgspec.Struct, frozen=True, array_like=True):
     """Counts over the whole file, sent last."""
 
-    format: str = ""
-    classes: Counter[tuple[str, str, Role]] = msgspec.field(default_factory=Counter)
-    carried: Counter[str] = msgspec.field(default_factory=Counter)
-    remarks: Counter[str] = msgspec.field(default_factory=Counter)
-    unclassified: int = 0
+    format: str
+    classes: dict[tuple[str, str, Role], int]
+    carried: dict[str, int]
+    remarks: dict[str, int]
+    unclassified: int
 
 
 class Message(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -69,7 +69,10 @@ class Batcher:
     """Collects entries and bad rows until `full`; `take` gives the batch and starts the next."""
 
     def __init__(self, own: Provenance, role: Role, by_code: dict[str, Role]) -> None:
-        self.tally = Tally()
+        self.remarks: Counter[str] = Counter()
+        self._classes: Counter[tuple[str, str, Role]] = Counter()
+        self._carried: Counter[str] = Counter()
+        self._unclassified = 0
         self._own, self._role, self._by_code = own, role, by_code
         self._encode = msgspec.msgpack.Encoder().encode
         self._clear()
@@ -107,23 +110,22 @@ class Batcher:
         self._size_bytes += len(record)
 
     def _count(self, entry: ListEntry, role: Role) -> None:
-        tally = self.tally
         for c in entry.classifications:
             key = (c.scheme, c.code, role)
-            if key not in tally.classes and len(tally.classes) >= CLASSES_LIMIT:
+            if key not in self._classes and len(self._classes) >= CLASSES_LIMIT:
                 key = ("", "", role)
-            tally.classes[key] += 1
+            self._classes[key] += 1
         if UNCLASSIFIED in entry.classifications:
-            tally.unclassified += 1
+            self._unclassified += 1
         for space in DIGEST_BYTES:
             if getattr(entry.digests, space) is not None:
-                tally.carried[space] += 1
+                self._carried[space] += 1
         for found in entry.fingerprints:
-            tally.carried[found.algorithm] += 1
+            self._carried[found.algorithm] += 1
 
     def _comparable(self, entry: ListEntry, role: Role) -> Iterator[tuple[str, bytes]]:
         """Yield what the rules let match: of ignorable and allow entries SHA-256 alone."""
-        remarks = self.tally.remarks
+        remarks = self.remarks
         if entry.state is not State.ACTIVE:
             remarks["withdrawn entries, never matched"] += 1
             return
@@ -143,6 +145,16 @@ class Batcher:
                 remarks["PDQ values of low quality, not compared"] += 1
             else:
                 yield found.algorithm, found.bits
+
+    def tally(self, form: str) -> Tally:
+        """Return the counts over all batches of a file of the format `form`."""
+        return Tally(
+            form,
+            dict(self._classes),
+            dict(self._carried),
+            dict(self.remarks),
+            self._unclassified,
+        )
 
     def take(self, position_bytes: int) -> Batch:
         """Return the batch collected so far and start an empty one."""

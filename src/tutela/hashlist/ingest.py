@@ -53,8 +53,9 @@ class Staged(msgspec.Struct):
     entries: int
     quarantined: int
     compared: dict[str, int]
-    tally: Tally
     placeholders: list[bytes]
+    dropped: int
+    tally: Tally | None = None
 
 
 def read_list(request: bytes, files: list[int], reply: Callable[[bytes], None]) -> None:
@@ -71,7 +72,6 @@ def read_list(request: bytes, files: list[int], reply: Callable[[bytes], None]) 
     refuse_utf16(head)
     form = named(asked.format) if asked.format else recognise(head, asked.name)
     batcher = Batcher(received.provenance(0), received.role, received.role_of)
-    batcher.tally.format = form.name
     default = _default(received)
     encode = msgspec.msgpack.Encoder().encode
     for item in form.read(stream, received):
@@ -82,11 +82,11 @@ def read_list(request: bytes, files: list[int], reply: Callable[[bytes], None]) 
         elif isinstance(item, BadRow):
             batcher.reject(item)
         else:
-            batcher.tally.remarks[item.code] += 1
+            batcher.remarks[item.code] += 1
         if batcher.full:
             reply(encode(Message(batch=batcher.take(stream.tell()))))
     reply(encode(Message(batch=batcher.take(stream.tell()))))
-    reply(encode(Message(tally=batcher.tally)))
+    reply(encode(Message(tally=batcher.tally(form.name))))
 
 
 def _default(received: Received) -> tuple[Classification, ...]:
@@ -104,7 +104,7 @@ class Stage:
     def __init__(self, folder: Path, writer: IndexWriter, number: int) -> None:
         self._folder, self._writer, self._number = folder, writer, number
         self._entries = EntryWriter(folder)
-        self._staged = Staged(0, 0, 0, {}, Tally(), [])
+        self._staged = Staged(0, 0, 0, {}, [], 0)
 
     def fill(self, source: int, request: Request, progress: Progress | None) -> Staged:
         """Read descriptor `source` to its end.
@@ -120,9 +120,9 @@ class Stage:
             Spool(self._folder / "photodna.tmp") as spool,
         ):
             for message in _messages(source, request):
-                staged.tally = message.tally or staged.tally
                 batch = message.batch
                 if batch is None:
+                    staged.tally = message.tally
                     continue
                 self._add(batch, spool)
                 for bad in batch.quarantined:
@@ -152,9 +152,8 @@ class Stage:
     def _drain(self, spool: Spool) -> None:
         for values, keys in spool.drain():
             self._index(PHOTODNA, values, keys)
-        if spool.dropped:
-            self._staged.tally.remarks["PhotoDNA placeholders, not compared"] += spool.dropped
         self._staged.placeholders = spool.placeholders
+        self._staged.dropped = spool.dropped
 
     def _index(self, space: str, values: NDArray[np.uint8], keys: NDArray[np.uint64]) -> None:
         self._writer.add(space, values, keys)
@@ -167,6 +166,10 @@ def list_info(
 ) -> ListInfo:
     """Return what the library says of the list that was read."""
     tally = staged.tally
+    assert tally is not None, "the reader ended without its counts"
+    remarks = dict(tally.remarks)
+    if staged.dropped:
+        remarks["PhotoDNA placeholders, not compared"] = staged.dropped
     return ListInfo(
         number=number,
         name=received.list,
@@ -185,7 +188,7 @@ def list_info(
         compared=dict(sorted(staged.compared.items())),
         classifications=[ClassCount(*key, n) for key, n in sorted(tally.classes.items())],
         unclassified=tally.unclassified,
-        remarks=dict(sorted(tally.remarks.items())),
+        remarks=dict(sorted(remarks.items())),
         placeholders=staged.placeholders,
     )
 

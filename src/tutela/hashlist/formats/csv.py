@@ -141,11 +141,22 @@ def _provenance(row: dict[str, str], received: Received, number: int) -> Provena
     name, source, own = take("list", ""), take("source", ""), take("row", "")
     when, sender = take("received_at", ""), take("received_from", "")
     if not when:
-        return received.provenance(number)
+        given = Provenance(name, source, int(own or number), received.received_at, sender)
+        return _filled(given, received.provenance(number))
     moment = datetime.fromisoformat(when)
     if moment.tzinfo is None:
         raise RowError("time", "received_at has no time zone")
     return Provenance(name, source, int(own), moment.astimezone(UTC), sender)
+
+
+def _filled(given: Provenance, context: Provenance) -> Provenance:
+    return Provenance(
+        given.list or context.list,
+        given.source or context.source,
+        given.row,
+        given.received_at,
+        given.received_from or context.received_from,
+    )
 
 
 def _digests(row: dict[str, str]) -> Digests:

@@ -139,7 +139,7 @@ def _feed(stream: BinaryIO, start: int, good: int | None) -> int | None:
     position = start
     while True:
         block = stream.read(
-            _BLOCK_BYTES if good is None else min(_BLOCK_BYTES, good - position) or 1
+            _BLOCK_BYTES if good is None else max(1, min(_BLOCK_BYTES, good - position))
         )
         if not block:
             return None
