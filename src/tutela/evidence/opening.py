@@ -16,12 +16,18 @@ from tutela.evidence.container import (
     Format,
     Source,
 )
-from tutela.evidence.containers import compressed, tar
+from tutela.evidence.containers import compressed, ewf, image, tar
 from tutela.evidence.containers import zip as zip_
 from tutela.evidence.stream import size_of
 
 # In order: what says most clearly what it is comes first.
-FORMATS: tuple[Format, ...] = (zip_.FORMAT, *compressed.FORMATS, tar.FORMAT)
+FORMATS: tuple[Format, ...] = (
+    ewf.FORMAT,
+    zip_.FORMAT,
+    *compressed.FORMATS,
+    tar.FORMAT,
+    image.FORMAT,
+)
 
 # For the head of a content whose length is not known yet.
 UNKNOWN_BYTES = 1 << 62

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 1 << 16
 
 
-class _Positioned(io.RawIOBase):
-    """A readable, seekable stream of known length; subclasses read at a position."""
+class Positioned(io.RawIOBase):
+    """A readable, seekable stream of known length; subclasses say how to read at a position."""
 
     def __init__(self, size_bytes: int) -> None:
         super().__init__()
@@ -31,15 +31,19 @@ class _Positioned(io.RawIOBase):
         raise NotImplementedError
 
     def readable(self) -> bool:
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
+        """Return True."""
         return True
 
     def tell(self) -> int:
+        """Return the position."""
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move to a position, which may lie beyond the end; ValueError if before the start."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size_bytes}[whence]
         if base + offset < 0:
             raise ValueError("a position before the start")
@@ -47,6 +51,7 @@ class _Positioned(io.RawIOBase):
         return self._position
 
     def readinto(self, buffer: WriteableBuffer) -> int:
+        """Read from the position on; may raise what `read_at` raises."""
         view = memoryview(buffer).cast("B")
         size = min(len(view), self.size_bytes - self._position)
         if size <= 0:
@@ -57,7 +62,7 @@ class _Positioned(io.RawIOBase):
         return len(data)
 
 
-class _Descriptor(_Positioned):
+class _Descriptor(Positioned):
     def __init__(self, descriptor: int) -> None:
         super().__init__(os.fstat(descriptor).st_size)
         self._descriptor = descriptor
@@ -66,7 +71,7 @@ class _Descriptor(_Positioned):
         return os.pread(self._descriptor, size, position)
 
 
-class _Window(_Positioned):
+class _Window(Positioned):
     def __init__(self, base: BinaryIO, start: int, size_bytes: int) -> None:
         super().__init__(size_bytes)
         self._base = base
@@ -82,7 +87,7 @@ class _Window(_Positioned):
         return data
 
 
-class _Mosaic(_Positioned):
+class _Mosaic(Positioned):
     """Pieces of a base among zeros: a sparse file."""
 
     def __init__(self, base: BinaryIO, pieces: list[tuple[int, int, int]], size_bytes: int) -> None:
