@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import skimage.data
-from measure import Figure, Options
 from PIL import Image
 
+from measure import Figure, Options
 from tutela.fingerprint import content
 from tutela.fingerprint.digest import digests
 

@@ -6,21 +6,34 @@ import os
 import sys
 from importlib.metadata import version
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from tutela.core.errors import TutelaError
 
 INTERRUPTED = 130
 
+# What `tutela --help` says of each command: the first line of its own help, which a test compares.
+COMMANDS = {
+    "scan": ("tutela.cli.scan:scan", "Find what is known in folders, archives and disk images."),
+    "list": ("tutela.cli.list:app", "Import, export and describe hash lists."),
+    "demo": (
+        "tutela.cli.demo.command:demo",
+        "Draw pictures, hide edited copies of some, and scan for them.",
+    ),
+    "doctor": (
+        "tutela.cli.doctor:doctor",
+        "Say what protects this machine from hostile files, and what is missing.",
+    ),
+}
+
 app = App(
     name="tutela",
     help="Find known child sexual abuse material by fingerprint, without looking at it.",
     version=lambda: version("tutela"),
+    default_parameter=Parameter(negative=()),
 )
-app.command("tutela.cli.scan:scan", name="scan")
-app.command("tutela.cli.demo.command:demo", name="demo")
-app.command("tutela.cli.doctor:doctor", name="doctor")
-app.command("tutela.cli.list:app", name="list")
+for _name, (_where, _help) in COMMANDS.items():
+    app.command(_where, name=_name, help=_help)
 
 
 def main() -> None:

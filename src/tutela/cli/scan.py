@@ -127,7 +127,7 @@ def _circumstances(
     )
 
 
-def _text(row: Row) -> str:
+def _text(row: output.Row) -> str:
     if row["type"] == "hit":
         how = row["algorithm"]
         if row["strength"] != "exact":

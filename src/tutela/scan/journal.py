@@ -142,15 +142,17 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Close the file and give the lock back."""
+        """Close the file and give the lock back; a second time does nothing."""
         self._db.close()
-        os.close(self._lock)
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
 
     def remove(self) -> None:
         """Forget the scan: its rows are out and nothing of it needs to stay."""
         self._db.close()
         _remove(self.path)
-        os.close(self._lock)
+        self.close()
 
     @contextlib.contextmanager
     def batch(self) -> Iterator[None]:

@@ -7,7 +7,7 @@ Names from evidence are bytes and may be hostile. `path` and `inside` hold them 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tutela.core.entry import Role
@@ -69,7 +69,7 @@ def shown(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def shown_place(row: Row) -> str:
+def shown_place(row: Mapping[str, Any]) -> str:
     """Return a row's place for a person's eyes: the path, and the way inside it."""
     return shown(" > ".join([row["path"], *row.get("inside", ())]))
 

@@ -91,7 +91,6 @@ class Opened(NamedTuple):
 def warm_up() -> None:
     """Load everything that reading and fingerprinting need; nothing can be opened later."""
     content.warm_up()
-    opening.warm_up()
 
 
 class Worker:
@@ -122,7 +121,8 @@ class Worker:
                 os.close(descriptor)
             self._opened = None
         kept = [os.dup(descriptor) for descriptor in descriptors]
-        source = _source(tuple(stream.descriptor(number) for number in kept), item.name)
+        streams = [stream.descriptor(number) for number in kept]
+        source = opening.source_of(streams, item.name)
         container, _ = _open(source, limits, None)
         if container is None:
             raise InputError("no longer the container that was listed", code="changed")
@@ -147,8 +147,8 @@ class Visit:
     def file(self, descriptors: Sequence[int]) -> None:
         """Work on a file as a whole."""
         before = os.fstat(descriptors[0])
-        streams = tuple(stream.descriptor(number) for number in descriptors)
-        source = _source(streams, self._item.name)
+        streams = [stream.descriptor(number) for number in descriptors]
+        source = opening.source_of(streams, self._item.name)
         self._begin(ITSELF, (), source.size_bytes)
         outcome = self._content(ITSELF, (), source, None, before.st_blocks * 512)
         after = os.fstat(descriptors[0])
@@ -184,8 +184,8 @@ class Visit:
         shared = order == ITSELF and container is not None and container.splittable
         if container is not None and shared:
             listed, trouble = self._list(container)
-        if order == ITSELF and isinstance(container, Verifiable):
-            return self._verified(container, listed, trouble)
+        if order == ITSELF and container is not None and isinstance(container, Verifiable):
+            return self._verified(container.kind, container, listed, trouble)
         if self._hollow(source.size_bytes, stored_bytes):
             if container is not None and not shared:
                 listed, trouble = self._walk(container, order, inside, budget)
@@ -270,12 +270,15 @@ class Visit:
                 self._known.popitem(last=False)
         return judged
 
-    def _verified(self, container: Verifiable, listed: int, trouble: InputError | None) -> Outcome:
+    def _verified(
+        self, kind: str, container: Verifiable, listed: int, trouble: InputError | None
+    ) -> Outcome:
         """Read a whole image and compare it with the digests that it carries."""
-        said = 0
+        said = size = 0
 
         def progress(read_bytes: int) -> None:
-            nonlocal said
+            nonlocal said, size
+            size = read_bytes
             if read_bytes - said >= PROGRESS_BYTES:
                 self._say(Progress(self._item.item, read_bytes - said))
                 said = read_bytes
@@ -295,8 +298,8 @@ class Visit:
             ITSELF,
             (),
             status,
-            size_bytes=container.size_bytes,
-            kind=container.kind,
+            size_bytes=size,
+            kind=kind,
             reason=reason,
             detail=detail,
             digests=computed,
@@ -390,17 +393,21 @@ class Visit:
     ) -> Outcome:
         """Work on a member; one that cannot be read twice is kept in memory if it holds more."""
         if data.seekable():
-            source = _source((data,), member.name)
+            source = opening.source_of((data,), member.name)
             return self._content(order, inside, source, budget, member.stored_bytes)
         head = data.read(containers.HEAD_BYTES)
-        if opening.recognise(_source((io.BytesIO(head),), member.name)) is not None:
+        start = opening.source_of(
+            (io.BytesIO(head),), member.name, member.size_bytes or opening.UNKNOWN_BYTES
+        )
+        if opening.recognise(start) is not None:
             joined = stream.buffered(_Joined(head, data))
             whole = stream.seekable(joined, self._limits.nested_bytes)
-            return self._content(order, inside, _source((whole,), member.name), budget)
+            source = opening.source_of((whole,), member.name)
+            return self._content(order, inside, source, budget)
         read = self._digest(data, head)
         if read.data is not None:
             # A picture with an archive behind it is both; it lies in memory anyway.
-            source = _source((io.BytesIO(read.data),), member.name)
+            source = opening.source_of((io.BytesIO(read.data),), member.name)
             return self._content(order, inside, source, budget)
         return self._outcome(
             order, inside, Status.HASHED, size_bytes=read.size_bytes, digests=read.digests
@@ -425,12 +432,6 @@ _VERIFIED = {
     "hash_mismatch": "the stored hash does not match the content",
     "no_hash": "no hash is stored in it",
 }
-
-
-def _source(streams: tuple[BinaryIO, ...], name: bytes) -> Source:
-    size = stream.size_of(streams[0])
-    streams[0].seek(0)
-    return Source(streams, size, streams[0].read(containers.HEAD_BYTES), name)
 
 
 def _open(

@@ -27,9 +27,9 @@ Edit = Callable[[Image.Image], Image.Image]
 
 
 def demo(folder: Path = Path("tutela-demo")) -> int:
-    """Draw pictures, hide edited copies of some, and scan for them: see Tutela work in a minute.
+    """Draw pictures, hide edited copies of some, and scan for them.
 
-    Everything is drawn by code; nothing comes from anywhere else.
+    Shows Tutela at work within a minute. Everything is drawn by code, nothing comes from elsewhere.
 
     Args:
         folder: Where to put the evidence, the list and the report. An earlier demonstration there

@@ -41,10 +41,10 @@ def _hills(
     draw: ImageDraw.ImageDraw, random: np.random.Generator, level: float, layer: int
 ) -> None:
     x = np.arange(0, WIDTH + 20, 10)
-    waves = sum(
-        random.uniform(8, 70) * np.sin(x / WIDTH * random.uniform(2, 22) + random.uniform(0, 6))
-        for _ in range(4)
-    )
+    waves = np.zeros(len(x))
+    for _ in range(4):
+        phase = x / WIDTH * random.uniform(2, 22) + random.uniform(0, 6)
+        waves += random.uniform(8, 70) * np.sin(phase)
     colour = tuple(int(v) for v in random.uniform(30, 170, 3) / (1 + layer * 0.25))
     line = [(int(a), int(b)) for a, b in zip(x, level + waves, strict=True)]
     draw.polygon([(0, HEIGHT), *line, (WIDTH, HEIGHT)], fill=colour)
