@@ -169,6 +169,8 @@ class Source:
         """Return up to `size` bytes of the first part from `position`, none beyond its end."""
         if position > self.size_bytes:  # positions come from the content, and may be absurd
             return b""
+        if position + size <= len(self.head):
+            return self.head[position : position + size]
         self.stream.seek(position)
         return self.stream.read(size)
 

@@ -53,7 +53,7 @@ class _Media(Positioned):
 
 
 class _Segment:
-    """A segment file as libewf wants it: errors of ours must not pass through it."""
+    """A segment file as libewf wants it; what reading raises comes back as an error of libewf."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -61,10 +61,7 @@ class _Segment:
         stream.seek(0)
 
     def read(self, size: int = -1) -> bytes:
-        try:
-            return self._stream.read(size)
-        except ContainerError:
-            return b""
+        return self._stream.read(size)
 
     def seek(self, offset: int, whence: int = 0) -> int:
         return self._stream.seek(offset, whence)

@@ -74,12 +74,12 @@ class _Disk(pytsk3.Img_Info):  # type: ignore[misc]  # the package has no types
         return self._size_bytes
 
     def read(self, offset: int, size: int) -> bytes:
-        """Return nothing where the stream fails; The Sleuth Kit then says what it missed."""
-        try:
-            self._stream.seek(offset)
-            return self._stream.read(size)
-        except (ContainerError, OverflowError):
-            return b""
+        """Return all that was asked for, or raise: less would be taken for data read before."""
+        self._stream.seek(offset)
+        data = self._stream.read(size)
+        if len(data) < min(size, self._size_bytes - offset):
+            raise OSError("the image ends too early")
+        return data
 
     def close(self) -> None:
         """Leave the stream open: it is the caller's."""

@@ -210,7 +210,7 @@ def _read_central(source: Source, position: int, shift: int) -> _Entry | None:
         _CENTRAL.unpack(fixed)
     )
     header_at = rest[-1]
-    variable = source.stream.read(names + extras)
+    variable = source.read_at(position + _CENTRAL.size, names + extras)
     if len(variable) < names + extras:
         return None
     fields = _extra_fields(variable[names:])
@@ -234,7 +234,7 @@ def _read_local(source: Source, position: int, _shift: int) -> _Entry | None:
     if len(fixed) < _LOCAL.size or not fixed.startswith(b"PK\3\4"):
         return None
     _, _, flags, method, _, _, crc, stored, size, names, extras = _LOCAL.unpack(fixed)
-    variable = source.stream.read(names + extras)
+    variable = source.read_at(position + _LOCAL.size, names + extras)
     fields = _extra_fields(variable[names:])
     size, stored, _ = _widened(fields, size, stored, 0)
     following = position + _LOCAL.size + names + extras + stored
