@@ -69,8 +69,12 @@ class Confinement:
     def _set_limits(self) -> None:
         _limit(resource.RLIMIT_AS, _mapped_bytes() + self._limits.memory_bytes)
         _limit(resource.RLIMIT_NOFILE, self._limits.open_files + _OWN_FILES)
-        for kind in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE, resource.RLIMIT_NPROC):
-            _limit(kind, 0)
+        _limit(resource.RLIMIT_CORE, 0)
+        _limit(resource.RLIMIT_FSIZE, 0)
+        if self._filter is None:
+            # It counts threads too, so decoders that need one fail; better than processes that
+            # outlive their worker. Root is exempt (setrlimit(2)).
+            _limit(resource.RLIMIT_NPROC, 0)
 
 
 def prctl(option: int, value: int) -> int:

@@ -21,7 +21,7 @@ class Connection:
         number: The worker's number at the fork server.
         task: The task it works on, or None.
         confined: It has said that its confinement is in place.
-        heard_s: When bytes last moved in either direction, on the monotonic clock.
+        heard_s: When bytes last moved in either direction, on the clock of the pool.
         hung_up: Its end is closed.
     """
 

@@ -26,8 +26,9 @@ from tutela.sandbox.worker import EXIT_MEMORY
 _READ_BYTES = 256 << 10
 # How long a worker that hung up may take to end by itself.
 _HUNG_UP_S = 1.0
-# A wait that lasted so much longer than asked means that this process was stopped, workers too.
-_STOPPED_S = 1.0
+# Workers are looked at so often while they are waited for. Where twice as long has passed, the rest
+# does not count as their silence: the caller was busy, or all of us were stopped (Ctrl-Z).
+_LOOK_S = 1.0
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
@@ -51,7 +52,7 @@ class Broken(msgspec.Struct, frozen=True):
             process died or broke the protocol) or `error` (the handler raised).
         detail: What happened, such as `signal SIGSEGV` or `ValueError: no such header`.
         error: The error of Tutela that the handler raised, if it was one.
-        where: File name and line in our code where the handler raised.
+        where: File name and line where the handler raised.
     """
 
     task: int
@@ -101,6 +102,8 @@ class Pool:
         self._numbers = count(1)
         self._room = memoryview(bytearray(_READ_BYTES))
         self._workers: dict[int, Connection] = {}
+        self._looked_s = time.monotonic()
+        self._watched_s = 0.0
         self._selector = selectors.DefaultSelector()
         self._start_server(handler, Confinement(limits, layers))
         for _ in range(jobs):
@@ -111,12 +114,14 @@ class Pool:
         ourselves = os.pidfd_open(os.getpid())
         try:
             self._server = os.fork()
+            if self._server == 0:
+                server.run(far_end, ourselves, handler, confinement)
         except OSError as error:
+            self._control.close()
             raise SandboxError(f"cannot fork: {error.strerror}", code="fork") from error
-        if self._server == 0:
-            server.run(far_end, ourselves, handler, confinement)
-        os.close(ourselves)
-        far_end.close()
+        finally:
+            os.close(ourselves)
+            far_end.close()
         self._selector.register(self._control, selectors.EVENT_READ)
 
     def _start_worker(self) -> None:
@@ -162,7 +167,7 @@ class Pool:
             )
         worker.queue(request, files)
         worker.task = next(self._tasks)
-        worker.heard_s = time.monotonic()
+        worker.heard_s = self._watch_s()
         if not worker.send():
             both = selectors.EVENT_READ | selectors.EVENT_WRITE
             self._selector.modify(worker.socket, both, worker)
@@ -178,25 +183,30 @@ class Pool:
         """
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while any(worker.task is not None for worker in self._workers.values()):
-            now = time.monotonic()
-            wait_s = min(self._ends_at(worker) for worker in self._workers.values()) - now
+            ends_s = min(map(self._ends_at_s, self._workers.values()))
+            wait_s = min(ends_s - self._watch_s(), _LOOK_S)
             if deadline is not None:
-                wait_s = min(wait_s, deadline - now)
+                wait_s = min(wait_s, deadline - time.monotonic())
             events = list(self._turn(max(wait_s, 0)))
             if events or (deadline is not None and time.monotonic() >= deadline):
                 return events
         return []
 
-    def _ends_at(self, worker: Connection) -> float:
-        """Return when the worker will be ended unless it moves, on the monotonic clock."""
+    def _watch_s(self) -> float:
+        """Read a clock that stands still while nobody looks at the workers."""
+        now = time.monotonic()
+        self._watched_s += min(now - self._looked_s, 2 * _LOOK_S)
+        self._looked_s = now
+        return self._watched_s
+
+    def _ends_at_s(self, worker: Connection) -> float:
+        """Return when the worker will be ended unless it moves, on the clock of `_watch_s`."""
         if worker.task is None:
             return float("inf")
         return worker.heard_s + (_HUNG_UP_S if worker.hung_up else self._limits.silence_s)
 
     def _turn(self, wait_s: float) -> Iterator[Event]:
-        before = time.monotonic()
         ready = self._selector.select(wait_s)
-        overslept = time.monotonic() - before - wait_s
         for key, mask in ready:
             worker: Connection | None = key.data
             if worker is None:
@@ -206,19 +216,16 @@ class Pool:
                     self._send(worker)
                 if mask & selectors.EVENT_READ:
                     yield from self._hear(worker)
-        if overslept > _STOPPED_S:
-            for worker in self._workers.values():
-                worker.heard_s += overslept
         yield from self._end_silent()
 
     def _send(self, worker: Connection) -> None:
-        worker.heard_s = time.monotonic()
+        worker.heard_s = self._watch_s()
         if worker.send():
             self._selector.modify(worker.socket, selectors.EVENT_READ, worker)
 
     def _hear(self, worker: Connection) -> Iterator[Event]:
         """Take what one worker has sent, if anything."""
-        worker.heard_s = time.monotonic()
+        worker.heard_s = self._watch_s()
         try:
             for kind, payload in worker.receive(self._room):
                 yield from self._take(worker, kind, payload)
@@ -245,17 +252,22 @@ class Pool:
         if kind is Kind.REPLY:
             yield Reply(worker.task, payload)
             return
-        task, worker.task = worker.task, None
+        end: Done | Broken
         if kind is Kind.DONE:
-            yield Done(task)
+            end = Done(worker.task)
         else:
             failure = _failure(payload)
-            detail = wire.plain(failure.message)
-            yield Broken(task, "error", detail, failure.error(), wire.plain(failure.where))
+            detail, where = wire.plain(failure.message), wire.plain(failure.where)
+            end = Broken(worker.task, "error", detail, failure.error(), where)
+        worker.task = None
+        yield end
 
     def _hear_server(self) -> Iterator[Event]:
         """Take one notice of how a worker ended."""
-        notice = self._control.recv(server.NOTICE.size)
+        try:
+            notice = self._control.recv(server.NOTICE.size)
+        except ConnectionError:
+            notice = b""
         if not notice:
             raise self._server_gone()
         number, status, grown_kib = server.NOTICE.unpack(notice)
@@ -283,15 +295,15 @@ class Pool:
             return "crashed", f"exit status {exit_status}"
         number = os.WTERMSIG(status)
         if number == signal.SIGKILL:
-            return "memory", "killed by the system, which was out of memory"
+            return "memory", "killed from outside, as a system short of memory does"
         # A library that cannot go on without memory aborts, and so does one that found a fault.
         if number == signal.SIGABRT and grown_bytes >= self._limits.memory_bytes // 2:
             return "memory", limit
         return "crashed", f"signal {signal.Signals(number).name}"
 
     def _end_silent(self) -> Iterator[Event]:
-        now = time.monotonic()
-        for worker in [w for w in self._workers.values() if self._ends_at(w) <= now]:
+        now = self._watch_s()
+        for worker in [w for w in self._workers.values() if self._ends_at_s(w) <= now]:
             if worker.hung_up:
                 yield from self._replace(worker, "crashed", "protocol: it hung up and went on")
             else:

@@ -17,6 +17,7 @@ import signal
 import socket
 import struct
 import time
+from collections import deque
 from typing import Never
 
 from tutela.sandbox import worker
@@ -80,7 +81,9 @@ class _Server:
         self._handler = handler
         self._confinement = confinement
         self._workers: dict[int, int] = {}
+        self._notices: deque[bytes] = deque()
         self._selector = selectors.DefaultSelector()
+        control.settimeout(0)
         self._selector.register(control, selectors.EVENT_READ)
         self._selector.register(parent, selectors.EVENT_READ)
         self._parent = parent
@@ -89,15 +92,33 @@ class _Server:
 
     def serve(self) -> None:
         """Obey orders and reap workers, until the trusted process is gone."""
-        with contextlib.suppress(ConnectionError):
-            while True:
-                for key, _ in self._selector.select():
-                    if key.data is not None:
-                        self._reap(key.data, key.fd)
-                    elif key.fd == self._parent or not self._obey():
-                        self._end_all()
-                        return
-        self._end_all()
+        try:
+            while self._turn():
+                pass
+        except ConnectionError:
+            pass  # the trusted process is gone
+        finally:
+            self._end_all()
+
+    def _turn(self) -> bool:
+        """Wait, and do what there is to do; tell whether to go on."""
+        for key, mask in self._selector.select():
+            if key.fd == self._parent:
+                return False
+            if key.data is not None:
+                self._reap(key.data, key.fd)
+            elif mask & selectors.EVENT_READ and not self._obey():
+                return False
+        # Sent without waiting: the trusted process may be waiting to give an order.
+        wanted = selectors.EVENT_READ
+        try:
+            while self._notices:
+                self._control.send(self._notices[0])
+                self._notices.popleft()
+        except BlockingIOError:
+            wanted |= selectors.EVENT_WRITE
+        self._selector.modify(self._control, wanted)
+        return True
 
     def _obey(self) -> bool:
         order, sockets, _, _ = socket.recv_fds(self._control, ORDER.size, 1)
@@ -115,7 +136,7 @@ class _Server:
         try:
             process = os.fork()
         except OSError as error:
-            self._control.send(NOTICE.pack(number, -(error.errno or 1), 0))
+            self._notices.append(NOTICE.pack(number, -(error.errno or 1), 0))
             return
         if process == 0:
             try:
@@ -132,7 +153,7 @@ class _Server:
         os.close(handle)
         _, status, usage = os.wait4(process, 0)
         grown = max(usage.ru_maxrss - self._resident_kib, 0)
-        self._control.send(NOTICE.pack(number, status, grown))
+        self._notices.append(NOTICE.pack(number, status, grown))
 
     def _end_all(self) -> None:
         for process in self._workers.values():

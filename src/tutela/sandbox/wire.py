@@ -49,7 +49,7 @@ class ProtocolError(Exception):
 class Failure(msgspec.Struct, frozen=True):
     """How a handler failed: `kind` names a class of `core.errors`, or is empty for any other.
 
-    `where` is file name and line in our code; there is no traceback, which would read files.
+    `where` is the file name and line where it was raised; a traceback would need more files.
     """
 
     kind: str
@@ -91,10 +91,9 @@ def _where(error: BaseException) -> str:
 
 
 def plain(text: str) -> str:
-    """Return at most 1000 characters of `text` without what would steer a terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)[
-        :_TEXT_CHARACTERS
-    ]
+    """Return at most 1000 characters of `text`, one line, without what would steer a terminal."""
+    line = " ".join(text[: 2 * _TEXT_CHARACTERS].split())[:_TEXT_CHARACTERS]
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
 
 
 class FrameReader:
