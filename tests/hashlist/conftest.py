@@ -6,13 +6,16 @@ import io
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import strategies as st
 
-from tutela.core.entry import Classification, ListEntry, Provenance, State
+from tutela.core.entry import Classification, ListEntry, Provenance, Role, State
 from tutela.core.media import VARIANTS, Digests, Fingerprint
 from tutela.hashlist.format import ExportOptions, Read, Received, Written, named
+from tutela.hashlist.library import Library
+from tutela.hashlist.model import ImportReport
 
 WHEN = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 
@@ -130,3 +133,37 @@ class Strategies:
 @pytest.fixture(scope="session")
 def strategies() -> type[Strategies]:
     return Strategies
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Library:
+    return Library.create(tmp_path / "library")
+
+
+@pytest.fixture
+def add(library: Library, tmp_path: Path, received: Received) -> Callable[..., ImportReport]:
+    """Add entries as a list, through the lossless format."""
+
+    def _add(
+        *entries: ListEntry, name: str = "list", role: Role = Role.ALERT, **options: object
+    ) -> ImportReport:
+        file = tmp_path / f"{name}.jsonl"
+        with file.open("wb") as stream:
+            named("jsonl").write(entries, stream, ExportOptions())
+        return library.add(file, name=name, role=role, received_at=received.received_at, **options)
+
+    return _add
+
+
+@pytest.fixture(scope="session")
+def entry(received: Received) -> Callable[..., ListEntry]:
+    def _entry(
+        digests: Digests = Digests(),  # noqa: B008 - a frozen value
+        *fingerprints: Fingerprint,
+        code: str = "",
+        state: State = State.ACTIVE,
+    ) -> ListEntry:
+        graded = (Classification("test-scheme", code),) if code else ()
+        return ListEntry(received.provenance(1), digests, fingerprints, graded, state)
+
+    return _entry

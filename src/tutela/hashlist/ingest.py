@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from tutela.hashlist.format import (
 )
 from tutela.hashlist.model import UNCLASSIFIED, ClassCount, ListInfo
 from tutela.hashlist.placeholder import Spool
-from tutela.hashlist.store import EntryWriter
+from tutela.hashlist.store import EntryWriter, make_durable
 from tutela.match.key import pack_key
 from tutela.match.writer import IndexWriter
 from tutela.sandbox import Limits, confined
@@ -103,7 +102,6 @@ class Stage:
 
     def __init__(self, folder: Path, writer: IndexWriter, number: int) -> None:
         self._folder, self._writer, self._number = folder, writer, number
-        self._entries = EntryWriter(folder)
         self._staged = Staged(0, 0, 0, {}, [], 0)
 
     def fill(self, source: int, request: Request, progress: Progress | None) -> Staged:
@@ -116,6 +114,7 @@ class Stage:
         staged = self._staged
         encode = msgspec.json.Encoder().encode
         with (
+            EntryWriter(self._folder) as entries,
             (self._folder / QUARANTINE).open("xb") as quarantine,
             Spool(self._folder / "photodna.tmp") as spool,
         ):
@@ -124,30 +123,29 @@ class Stage:
                 if batch is None:
                     staged.tally = message.tally
                     continue
-                self._add(batch, spool)
+                self._add(batch, entries, spool)
                 for bad in batch.quarantined:
                     quarantine.write(encode(_Quarantined.of(request.name, bad)) + b"\n")
+                staged.entries = entries.count
                 staged.quarantined += len(batch.quarantined)
                 staged.rows = staged.entries + staged.quarantined
                 if progress:
                     progress(batch.position_bytes, staged.rows)
             self._drain(spool)
-            quarantine.flush()
-            os.fsync(quarantine.fileno())
-        self._entries.close()
+            make_durable(quarantine)
+            entries.finish()
         return staged
 
-    def _add(self, batch: Batch, spool: Spool) -> None:
+    def _add(self, batch: Batch, entries: EntryWriter, spool: Spool) -> None:
         ends, columns = opened(batch)
-        first = pack_key(self._number, self._entries.count)
+        first = pack_key(self._number, entries.count)
         keys = np.arange(len(ends), dtype=np.uint64) + np.uint64(first)
         for space, values, positions in columns:
             if space == PHOTODNA:
                 spool.add(values, _contents(columns, keys)[positions], keys[positions])
             else:
                 self._index(space, values, keys[positions])
-        self._entries.append(batch.records, ends)
-        self._staged.entries = self._entries.count
+        entries.append(batch.records, ends)
 
     def _drain(self, spool: Spool) -> None:
         for values, keys in spool.drain():

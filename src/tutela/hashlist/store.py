@@ -10,7 +10,8 @@ import mmap
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from types import TracebackType
+from typing import BinaryIO, Self
 
 import msgspec
 import numpy as np
@@ -77,13 +78,30 @@ class Record(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
 
 
 class EntryWriter:
-    """Appends packed records to a new list folder; `close` makes them durable."""
+    """Appends packed records to a new list folder; a context manager.
+
+    What was written is durable only when `finish` has returned.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.count = 0
         self._size_bytes = 0
         self._records = (folder / RECORDS).open("xb")
         self._ends = (folder / ENDS).open("xb")
+
+    def __enter__(self) -> Self:
+        """Return the writer."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close both files."""
+        self._records.close()
+        self._ends.close()
 
     def append(self, records: bytes, ends: NDArray[np.uint32]) -> None:
         """Append a batch: `ends` (n,) are the ends of the records within `records`."""
@@ -92,10 +110,10 @@ class EntryWriter:
         self._size_bytes += len(records)
         self.count += len(ends)
 
-    def close(self) -> None:
-        """Flush both files to the disk and close them."""
-        for stream in (self._records, self._ends):
-            _durable(stream)
+    def finish(self) -> None:
+        """Flush both files to the disk."""
+        make_durable(self._records)
+        make_durable(self._ends)
 
 
 class EntryReader:
@@ -151,15 +169,15 @@ def _mapped(path: Path) -> mmap.mmap | bytes:
         raise IntegrityError(f"{path} is missing", code="entries") from None
 
 
-def _durable(stream: BinaryIO) -> None:
+def make_durable(stream: BinaryIO) -> None:
+    """Flush what was written to `stream` to the disk."""
     stream.flush()
     os.fsync(stream.fileno())
-    stream.close()
 
 
 def write_durable(path: Path, content: bytes) -> None:
     """Write a new file so that it is whole on the disk when this returns."""
     with path.open("xb") as stream:
         stream.write(content)
-        _durable(stream)
+        make_durable(stream)
     sync_folder(path.parent)
