@@ -4,6 +4,7 @@ import ctypes
 import hashlib
 import os
 import random
+import socket
 import sys
 import threading
 import time
@@ -196,6 +197,41 @@ def test_hundreds_of_files_travel_in_order_and_the_caller_may_close_its_own(star
         while not events or not isinstance(events[-1], Done):
             events += pool.events(30)
         assert events[0] == Reply(task, bytes(number % 251 for number in range(count)))
+
+
+def test_a_caller_without_descriptors_to_spare_is_told_and_can_go_on(start, ask, monkeypatch):
+    real = socket.send_fds
+
+    def full(connection, data, files):
+        if files == [0]:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        return real(connection, data, files)
+
+    def fail(_file):
+        raise OSError(24, "Too many open files")
+
+    pool = start(echo)
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="Too many open files"):
+        patch.setattr("tutela.sandbox.connection.socket.send_fds", full)
+        patch.setattr("tutela.sandbox.connection.os.dup", fail)
+        pool.submit(b"", [0])
+    assert pool.free == 1
+    assert ask(pool, b"on").replies == [b"on"]
+
+
+def test_a_worker_killed_from_outside_counts_as_out_of_memory(start):
+    def wait(_request, _files, reply):
+        reply(b"%d" % os.getpid())
+        time.sleep(60)
+
+    pool = start(wait)
+    pool.submit(b"")
+    os.kill(int(pool.events(30)[0].payload), 9)
+    (end,) = pool.events(30)
+    assert (end.code, end.detail) == (
+        "memory",
+        "killed from outside, as a system short of memory does",
+    )
 
 
 def test_too_many_files_are_refused_before_they_are_sent(start, ask):

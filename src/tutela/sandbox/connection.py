@@ -34,28 +34,39 @@ class Connection:
         self.heard_s = 0.0
         self.hung_up = False
         self._reader = FrameReader()
-        # Bytes with the descriptors that go with their first byte; the descriptors are ours.
+        # Bytes, and the descriptors that go with their first byte.
         self._outbox: deque[tuple[memoryview, list[int]]] = deque()
 
-    def queue(self, request: bytes, files: Sequence[int]) -> None:
-        """Make one request ready to send; the caller may close `files` when this returns.
+    def request(self, request: bytes, files: Sequence[int]) -> bool:
+        """Send one request, as far as the socket takes it; tell whether nothing is left.
+
+        The caller may close `files` when this returns.
 
         Raises:
-            OSError: the descriptors cannot be duplicated.
+            OSError: descriptors that must wait cannot be duplicated; the connection is useless.
         """
-        copies = _duplicates(files)
-        batches = [copies[at : at + BATCH_FILES] for at in range(0, len(copies), BATCH_FILES)]
-        header = REQUEST.pack(len(request), len(copies))
+        batches = [list(files[at : at + BATCH_FILES]) for at in range(0, len(files), BATCH_FILES)]
+        header = REQUEST.pack(len(request), len(files))
         if len(batches) <= 1:
-            self._outbox.append((memoryview(header + request), copies))
-            return
-        self._outbox.append((memoryview(header), batches[0]))
-        self._outbox.extend((memoryview(b"\0"), batch) for batch in batches[1:])
-        if request:
-            self._outbox.append((memoryview(request), []))
+            self._outbox.append((memoryview(header + request), list(files)))
+        else:
+            self._outbox.append((memoryview(header), batches[0]))
+            self._outbox.extend((memoryview(b"\0"), batch) for batch in batches[1:])
+            if request:
+                self._outbox.append((memoryview(request), []))
+        sent_all = self._send(close=False)
+        waiting, self._outbox = self._outbox, deque()
+        for data, borrowed in waiting:
+            self._outbox.append((data, []))
+            for file in borrowed:
+                self._outbox[-1][1].append(os.dup(file))
+        return sent_all
 
-    def send(self) -> bool:
-        """Send what the socket takes; tell whether nothing is left."""
+    def send_on(self) -> bool:
+        """Send what waits, as far as the socket takes it; tell whether nothing is left."""
+        return self._send(close=True)
+
+    def _send(self, *, close: bool) -> bool:
         while self._outbox:
             data, files = self._outbox[0]
             try:
@@ -63,9 +74,11 @@ class Connection:
             except OSError as error:
                 if error.errno in _LATER:
                     return False
-                self._empty_outbox()  # the worker is gone; reading will tell how
+                # The worker is gone; reading will tell how.
+                self._forget(close=close)
                 return True
-            _close(files)
+            if close:
+                _close(files)
             self._outbox[0] = (data[sent:], [])
             if sent == len(data):
                 self._outbox.popleft()
@@ -88,24 +101,14 @@ class Connection:
 
     def close(self) -> None:
         """Close the connection and forget what was not sent."""
-        self._empty_outbox()
+        self._forget(close=True)
         self.socket.close()
 
-    def _empty_outbox(self) -> None:
+    def _forget(self, *, close: bool) -> None:
         for _, files in self._outbox:
-            _close(files)
+            if close:
+                _close(files)
         self._outbox.clear()
-
-
-def _duplicates(files: Iterable[int]) -> list[int]:
-    copies: list[int] = []
-    try:
-        for file in files:
-            copies.append(os.dup(file))  # noqa: PERF401 - those made are closed when one fails
-    except OSError:
-        _close(copies)
-        raise
-    return copies
 
 
 def _close(files: Iterable[int]) -> None:

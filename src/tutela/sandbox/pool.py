@@ -156,6 +156,7 @@ class Pool:
         Raises:
             RuntimeError: no worker is free.
             SandboxError: code `files`: more descriptors than `limits.open_files`.
+            OSError: too many descriptors are open here.
         """
         worker = next((w for w in self._workers.values() if w.task is None), None)
         if worker is None:
@@ -165,10 +166,14 @@ class Pool:
                 f"{len(files)} files for one task; {self._limits.open_files} are allowed",
                 code="files",
             )
-        worker.queue(request, files)
+        try:
+            sent_all = worker.request(request, files)
+        except OSError:
+            list(self._replace(worker))
+            raise
         worker.task = next(self._tasks)
         worker.heard_s = self._watch_s()
-        if not worker.send():
+        if not sent_all:
             both = selectors.EVENT_READ | selectors.EVENT_WRITE
             self._selector.modify(worker.socket, both, worker)
         return worker.task
@@ -220,7 +225,7 @@ class Pool:
 
     def _send(self, worker: Connection) -> None:
         worker.heard_s = self._watch_s()
-        if worker.send():
+        if worker.send_on():
             self._selector.modify(worker.socket, selectors.EVENT_READ, worker)
 
     def _hear(self, worker: Connection) -> Iterator[Event]:
