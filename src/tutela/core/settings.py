@@ -116,9 +116,7 @@ def load(file: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         SettingsError: the file cannot be read or parsed, or a key or value is not ours.
     """
     chosen = file or default_file()
-    values: dict[str, Any] = {}
-    if file is not None or chosen.exists():
-        values = _parse(chosen)
+    values = _parse(chosen, may_be_absent=file is None)
     for key, text in sorted((environ if environ is not None else os.environ).items()):
         if key.startswith(PREFIX) and key not in ("TUTELA_CONFIG", "TUTELA_DEBUG"):
             section, name = _split_variable(key)
@@ -148,11 +146,13 @@ def _checked(values: dict[str, Any], source: str) -> Settings:
         ) from None
 
 
-def _parse(file: Path) -> dict[str, Any]:
+def _parse(file: Path, *, may_be_absent: bool) -> dict[str, Any]:
     try:
         with file.open("rb") as stream:
             return tomllib.load(stream)
     except OSError as error:
+        if may_be_absent and isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            return {}
         raise SettingsError(f"cannot read settings file {file}: {error.strerror}") from error
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"settings file {file} is not valid TOML: {error}") from error

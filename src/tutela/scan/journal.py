@@ -191,7 +191,9 @@ class Journal:
             for table in ("result", "chunk", "file"):
                 self._db.execute(f"DELETE FROM {table} WHERE item = ?", (item,))  # noqa: S608 fixed names
         cursor = self._db.execute(
-            "INSERT INTO file (path, found, walk) VALUES (?, ?, ?)", (found.path, blob, walk)
+            # What is not to be opened is listed already: only its outcome is missing.
+            "INSERT INTO file (path, found, walk, listed) VALUES (?, ?, ?, ?)",
+            (found.path, blob, walk, found.outcome != "file"),
         )
         return cursor.lastrowid or 0, False
 

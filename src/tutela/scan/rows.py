@@ -98,6 +98,7 @@ def _content_row(recorded: Recorded, place: Row) -> Row:
     row["size_bytes"] = outcome.size_bytes
     if outcome.reason:
         row["reason"] = outcome.reason
+    if outcome.reason or outcome.detail:
         row["detail"] = outcome.detail
     row["kind"] = outcome.kind
     row |= _digest_fields(outcome.digests)
