@@ -83,7 +83,8 @@ def prctl(option: int, value: int) -> int:
     Raises:
         OSError: the kernel refuses.
     """
-    result: int = _libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0)
+    none = ctypes.c_ulong(0)
+    result: int = _libc.prctl(option, ctypes.c_ulong(value), none, none, none)
     if result < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))

@@ -42,7 +42,7 @@ def _seccomp() -> Protection:
         seccomp.library()
     except ImportError as error:
         return Protection("seccomp", active=False, detail=str(error))
-    return _tried("seccomp", Layers.SECCOMP, _everything(os.getpid()), "system calls allowed")
+    return _tried("seccomp", Layers.SECCOMP, _everything(os.getpid()), "allow-list of system calls")
 
 
 def _landlock() -> Protection:
@@ -56,12 +56,17 @@ def _landlock() -> Protection:
 
 
 def _memory() -> Protection:
-    attempts = {"more than allowed": _map_too_much}
+    attempts = {"more than is allowed": _map_too_much}
     return _tried("memory limit", Layers.NONE, attempts, "address space")
 
 
 def _privileges() -> Protection:
-    return _tried("no new privileges", Layers.NONE, {"new privileges": _gain_privileges}, "prctl")
+    return _tried(
+        "no new privileges",
+        Layers.NONE,
+        {"new privileges by running a program": _gain_privileges},
+        "of the whole process",
+    )
 
 
 def _tried(name: str, layers: Layers, attempts: Attempts, how: str) -> Protection:
@@ -73,7 +78,7 @@ def _tried(name: str, layers: Layers, attempts: Attempts, how: str) -> Protectio
     allowed = [attempt for attempt in attempts if attempt not in refused]
     if allowed:
         return Protection(name, active=False, detail=f"not refused: {', '.join(allowed)}")
-    return Protection(name, active=True, detail=f"{how}; refused: {', '.join(refused)}")
+    return Protection(name, active=True, detail=f"{how}; refuses {', '.join(refused)}")
 
 
 def _refused(attempts: Attempts, layers: Layers) -> list[str]:

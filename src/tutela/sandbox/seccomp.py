@@ -66,26 +66,26 @@ def build() -> Any | None:
         return None
     rules = seccomp.SyscallFilter(seccomp.ERRNO(errno.EPERM))
 
-    def allow(name: str, *arguments: Any) -> None:
+    def answer(name: str, *arguments: Any, action: int = seccomp.ALLOW) -> None:
         # Younger architectures lack calls that others replaced (`poll`, `select`, `time`).
         if seccomp.resolve_syscall(seccomp.Arch.NATIVE, name) >= 0:
-            rules.add_rule(seccomp.ALLOW, name, *arguments)
+            rules.add_rule(action, name, *arguments)
 
     for name in _ALWAYS:
-        allow(name)
+        answer(name)
     for name in ("mmap", "mprotect"):
-        allow(name, seccomp.Arg(2, seccomp.MASKED_EQ, mmap.PROT_EXEC, 0))
+        answer(name, seccomp.Arg(2, seccomp.MASKED_EQ, mmap.PROT_EXEC, 0))
     for command in _FCNTL:
-        allow("fcntl", seccomp.Arg(1, seccomp.EQ, command))
+        answer("fcntl", seccomp.Arg(1, seccomp.EQ, command))
     # glibc writes fstat as fstatat of the empty path; the flag says so, the path cannot be seen.
-    allow("newfstatat", seccomp.Arg(3, seccomp.MASKED_EQ, _AT_EMPTY_PATH, _AT_EMPTY_PATH))
+    answer("newfstatat", seccomp.Arg(3, seccomp.MASKED_EQ, _AT_EMPTY_PATH, _AT_EMPTY_PATH))
     # Reading a limit, never setting one.
-    allow("prlimit64", seccomp.Arg(0, seccomp.EQ, 0), seccomp.Arg(2, seccomp.EQ, 0))
+    answer("prlimit64", seccomp.Arg(0, seccomp.EQ, 0), seccomp.Arg(2, seccomp.EQ, 0))
     # Python asks every stream whether it is a terminal.
-    rules.add_rule(seccomp.ERRNO(errno.ENOTTY), "ioctl")
-    allow("clone", seccomp.Arg(0, seccomp.EQ, _CLONE_THREAD))
+    answer("ioctl", action=seccomp.ERRNO(errno.ENOTTY))
+    answer("clone", seccomp.Arg(0, seccomp.EQ, _CLONE_THREAD))
     # Its flags lie in memory, where no filter sees them; glibc then falls back on clone.
-    rules.add_rule(seccomp.ERRNO(errno.ENOSYS), "clone3")
+    answer("clone3", action=seccomp.ERRNO(errno.ENOSYS))
     return rules
 
 
