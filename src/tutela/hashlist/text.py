@@ -94,6 +94,7 @@ def _lines_with_ends(stream: BinaryIO) -> Iterator[bytes | None]:
 
 def _split(record: bytes, delimiter: str) -> list[str]:
     text = decoded(record).removesuffix("\n").removesuffix("\r")
+    csv.field_size_limit(LINE_LIMIT)  # of the whole process: others may have set it to anything
     try:
         return next(csv.reader((text,), delimiter=delimiter, strict=True))
     except csv.Error as error:
