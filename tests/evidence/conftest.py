@@ -44,6 +44,10 @@ TREE: dict[str, bytes] = {
 }
 
 
+# Little content, so that damage strikes what holds it together.
+SMALL_TREE = {name: data[:40] for name, data in TREE.items()}
+
+
 def tool(*words: str | Path) -> None:
     """Run a program of the system; one that is missing fails the test."""
     environment = {**os.environ, "PATH": SYSTEM_PATH, "LC_ALL": "C.UTF-8"}
@@ -65,30 +69,30 @@ class Packed:
         return container
 
 
-def zip_of(method: int, before: bytes = b"") -> bytes:
+def zip_of(tree: dict[str, bytes], method: int, before: bytes = b"") -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", method) as archive:
         archive.writestr("DCIM/", b"")
-        for name, data in TREE.items():
+        for name, data in tree.items():
             archive.writestr(name, data)
     return before + out.getvalue()
 
 
-def tar_of(form: int) -> bytes:
+def tar_of(tree: dict[str, bytes], form: int = tarfile.GNU_FORMAT) -> bytes:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=form) as archive:
         folder = tarfile.TarInfo("DCIM")
         folder.type = tarfile.DIRTYPE
         archive.addfile(folder)
-        for name, data in TREE.items():
+        for name, data in tree.items():
             member = tarfile.TarInfo(name)
             member.size, member.mtime = len(data), 1_700_000_000
             archive.addfile(member, io.BytesIO(data))
     return out.getvalue()
 
 
-def unpacked(folder: Path) -> Path:
-    for name, data in TREE.items():
+def unpacked(folder: Path, tree: dict[str, bytes]) -> Path:
+    for name, data in tree.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
@@ -211,28 +215,29 @@ def e01(folder: Path, image: Path, name: str, *options: str) -> tuple[Path, ...]
 class Kitchen:
     """Packs each container once, when a test first asks for it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tree: dict[str, bytes]) -> None:
         self.folder = folder
-        self.tree = unpacked(folder / "tree")
+        self.files = tree
+        self.tree = unpacked(folder / "tree", tree)
         self._packed: dict[str, Packed] = {}
         self._recipes: dict[str, Callable[[], Packed]] = {
-            "zip": lambda: self._written("a.zip", zip_of(zipfile.ZIP_STORED)),
-            "zip-deflate": lambda: self._written("b.zip", zip_of(zipfile.ZIP_DEFLATED)),
-            "zip-bzip2": lambda: self._written("c.zip", zip_of(zipfile.ZIP_BZIP2)),
-            "zip-lzma": lambda: self._written("d.zip", zip_of(zipfile.ZIP_LZMA)),
-            "zip-after-program": lambda: self._written("e.exe", zip_of(8, b"MZ" + bytes(999))),
-            "tar-ustar": lambda: self._written("a.tar", tar_of(tarfile.USTAR_FORMAT)),
-            "tar-gnu": lambda: self._written("b.tar", tar_of(tarfile.GNU_FORMAT)),
-            "tar-pax": lambda: self._written("c.tar", tar_of(tarfile.PAX_FORMAT)),
-            "tar-gzip": lambda: self._written("a.tgz", gzip.compress(tar_of(1))),
-            "tar-bzip2": lambda: self._written("a.tbz", bz2.compress(tar_of(1))),
-            "tar-xz": lambda: self._written("a.txz", lzma.compress(tar_of(1))),
-            "tar-lzma": lambda: self._written("a.tlz", lzma.compress(tar_of(1), lzma.FORMAT_ALONE)),
-            "tar-zstd": lambda: self._written("a.tzst", zstd.compress(tar_of(1))),
+            "zip": lambda: self._written("a.zip", zip_of(tree, zipfile.ZIP_STORED)),
+            "zip-deflate": lambda: self._written("b.zip", zip_of(tree, zipfile.ZIP_DEFLATED)),
+            "zip-bzip2": lambda: self._written("c.zip", zip_of(tree, zipfile.ZIP_BZIP2)),
+            "zip-lzma": lambda: self._written("d.zip", zip_of(tree, zipfile.ZIP_LZMA)),
+            "zip-after-program": lambda: self._written("e", zip_of(tree, 8, b"MZ" + bytes(999))),
+            "tar-ustar": lambda: self._written("a.tar", tar_of(tree, tarfile.USTAR_FORMAT)),
+            "tar-gnu": lambda: self._written("b.tar", tar_of(tree, tarfile.GNU_FORMAT)),
+            "tar-pax": lambda: self._written("c.tar", tar_of(tree, tarfile.PAX_FORMAT)),
+            "tar-gzip": lambda: self._written("a.tgz", gzip.compress(tar_of(tree))),
+            "tar-bzip2": lambda: self._written("a.tbz", bz2.compress(tar_of(tree))),
+            "tar-xz": lambda: self._written("a.txz", lzma.compress(tar_of(tree))),
+            "tar-lzma": lambda: self._written("a.tlz", lzma.compress(tar_of(tree), 2)),
+            "tar-zstd": lambda: self._written("a.tzst", zstd.compress(tar_of(tree))),
             "fat": lambda: Packed((fat(folder / "fat.dd", self.tree),)),
             "fat32": lambda: Packed((fat(folder / "fat32.dd", self.tree, 34, "-F", "32"),)),
             "ext4": lambda: Packed((ext4(folder / "ext4.dd", self.tree),)),
-            "ntfs": self._ntfs,
+            "ntfs": lambda: Packed((ntfs(folder / "ntfs.dd", self.tree),)),
             "mbr": self._mbr,
             "gpt": self._gpt,
             "e01": lambda: Packed(e01(folder, self["ext4"].parts[0], "one", "-d", "sha1")),
@@ -251,9 +256,6 @@ class Kitchen:
         path.write_bytes(data)
         return Packed((path,))
 
-    def _ntfs(self) -> Packed:
-        return Packed((ntfs(self.folder / "ntfs.dd", self.tree),))
-
     def _mbr(self) -> Packed:
         noise = self.folder / "noise"
         noise.write_bytes(Random(3).randbytes(MEBIBYTE))
@@ -266,7 +268,12 @@ class Kitchen:
 
 @pytest.fixture(scope="session")
 def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Kitchen:
-    return Kitchen(tmp_path_factory.mktemp("kitchen"))
+    return Kitchen(tmp_path_factory.mktemp("kitchen"), TREE)
+
+
+@pytest.fixture(scope="session")
+def small_kitchen(tmp_path_factory: pytest.TempPathFactory) -> Kitchen:
+    return Kitchen(tmp_path_factory.mktemp("small"), SMALL_TREE)
 
 
 @pytest.fixture(scope="session")

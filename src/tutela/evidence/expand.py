@@ -101,7 +101,8 @@ def raw_lzma(properties: bytes) -> Decoder:
         ContainerError: the properties are not possible ones, or ask for too much memory.
     """
     packed, dictionary = properties[0], int.from_bytes(properties[1:5], "little")
-    if packed >= 9 * 5 * 5 or dictionary > _DICTIONARY_BYTES:
+    literal, position = packed % 9 + packed // 9 % 5, packed // 45
+    if literal > 4 or position > 4 or dictionary > _DICTIONARY_BYTES:
         raise ContainerError("impossible LZMA properties", code="damaged")
     return lzma.LZMADecompressor(
         lzma.FORMAT_RAW,
@@ -111,7 +112,7 @@ def raw_lzma(properties: bytes) -> Decoder:
                 "dict_size": max(dictionary, 4096),
                 "lc": packed % 9,
                 "lp": packed // 9 % 5,
-                "pb": packed // 45,
+                "pb": position,
             }
         ],
     )

@@ -2,8 +2,7 @@
 
 Every directory entry that is not a readable directory becomes one `Found`, so that totals add up.
 Symbolic links below a root are never followed, a directory is read once however often it is
-mounted, and depth is bounded by memory only: paths longer than the kernel takes at once are opened
-piece by piece.
+mounted, and depth is bounded by memory only.
 """
 
 from __future__ import annotations
@@ -13,17 +12,14 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
 from tutela.core.errors import InputError, UsageError
+from tutela.evidence.reach import Node, Walker, identity, open_path
 from tutela.evidence.segment import images
 
-# PATH_MAX is 4096 with its final NUL; a name has at most 255 bytes.
-_PIECE_BYTES = 4096 - 256 - 1
-
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 _SPECIAL = {
@@ -57,21 +53,6 @@ class Found(msgspec.Struct, frozen=True, omit_defaults=True):
     identities: tuple[tuple[int, int], ...] = ()
 
 
-class _Node(NamedTuple):
-    """A directory still to be read; a link to its parent, so that deep trees cost no long paths."""
-
-    parent: _Node | None
-    name: bytes
-
-    def path(self) -> bytes:
-        names = []
-        node: _Node | None = self
-        while node is not None:
-            names.append(node.name)
-            node = node.parent
-        return b"/".join(reversed(names))
-
-
 class _Segments:
     """The E01 images of one folder: `parts` by first segment, `first` by any later one."""
 
@@ -98,12 +79,13 @@ def walk(roots: Sequence[Path]) -> Iterator[Found]:
             told.update(found.path for found in fresh)
             yield from fresh
             continue
-        pending = [_Node(None, root.rstrip(b"/"))]
-        while pending:
-            node = pending.pop()
-            subfolders: list[bytes] = []
-            yield from _read_folder(node.path(), visited, subfolders)
-            pending.extend(_Node(node, name) for name in reversed(subfolders))
+        with contextlib.closing(Walker()) as walker:
+            pending = [Node(None, root.rstrip(b"/"))]
+            while pending:
+                node = pending.pop()
+                subfolders: list[bytes] = []
+                yield from _read_folder(node, walker, visited, subfolders)
+                pending.extend(Node(node, name) for name in reversed(subfolders))
 
 
 def open_found(found: Found) -> list[int]:
@@ -120,9 +102,9 @@ def open_found(found: Found) -> list[int]:
     """
     opened: list[int] = []
     try:
-        for path, identity in zip(found.segments or (found.path,), found.identities, strict=True):
+        for path, known in zip(found.segments or (found.path,), found.identities, strict=True):
             opened.append(_open_file(path))
-            _check_same(opened[-1], identity)
+            _check_same(opened[-1], known)
     except BaseException:
         for descriptor in opened:
             os.close(descriptor)
@@ -130,9 +112,8 @@ def open_found(found: Found) -> list[int]:
     return opened
 
 
-def _check_same(descriptor: int, identity: tuple[int, int]) -> None:
-    now = os.fstat(descriptor)
-    if not stat.S_ISREG(now.st_mode) or (now.st_dev, now.st_ino) != identity:
+def _check_same(descriptor: int, known: tuple[int, int]) -> None:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode) or identity(descriptor) != known:
         raise InputError(
             "another file lies there now than when the folder was read", code="swapped"
         )
@@ -171,41 +152,45 @@ def _lone_file(path: bytes) -> Iterator[Found]:
 
 
 def _read_folder(
-    path: bytes, visited: set[tuple[int, int]], subfolders: list[bytes]
+    node: Node, walker: Walker, visited: set[tuple[int, int]], subfolders: list[bytes]
 ) -> Iterator[Found]:
     """Yield the files of one folder, and put the names of its subfolders into `subfolders`."""
     try:
-        descriptor = _open_path(path or b"/", _DIRECTORY)
+        descriptor = walker.enter(node)
     except OSError as error:
-        yield Found(path or b"/", "failed", reason="unreadable", detail=error.strerror or "")
+        yield _unreadable(node.path(), error)
         return
-    try:
-        status = os.fstat(descriptor)
-        if (status.st_dev, status.st_ino) in visited:
-            yield Found(path, "skipped", reason="visited", detail="read before under another path")
-            return
-        visited.add((status.st_dev, status.st_ino))
-        files, error_text = _names(descriptor, subfolders)
-        if error_text:
-            yield Found(path or b"/", "failed", reason="unreadable", detail=error_text)
-        segments = _Segments(images(files))
-        for name in files:
-            yield _entry(path, name, segments, descriptor)
-    finally:
-        os.close(descriptor)
+    if identity(descriptor) in visited:
+        detail = "read before under another path"
+        yield Found(node.path(), "skipped", reason="visited", detail=detail)
+        return
+    visited.add(identity(descriptor))
+    files, failure = _names(descriptor, subfolders)
+    if failure is not None:
+        yield _unreadable(node.path(), failure)
+    if not files:
+        return
+    path = node.path()
+    segments = _Segments(images(files))
+    for name in files:
+        yield _entry(path, name, segments, descriptor)
 
 
-def _names(descriptor: int, subfolders: list[bytes]) -> tuple[list[bytes], str]:
-    """Return the sorted names that are not directories, and why the reading stopped early if so."""
+def _unreadable(path: bytes, error: OSError) -> Found:
+    return Found(path or b"/", "failed", reason="unreadable", detail=error.strerror or "")
+
+
+def _names(descriptor: int, subfolders: list[bytes]) -> tuple[list[bytes], OSError | None]:
+    """Return the sorted names that are not directories, and what ended the reading early if so."""
     files: list[bytes] = []
-    failure = ""
+    failure: OSError | None = None
     try:
         with os.scandir(descriptor) as entries:
             for entry in entries:
                 folder = entry.is_dir(follow_symlinks=False)
                 (subfolders if folder else files).append(os.fsencode(entry.name))
     except OSError as error:
-        failure = error.strerror or "cannot be read"
+        failure = error
     subfolders.sort()
     files.sort()
     return files, failure
@@ -225,7 +210,7 @@ def _entry(folder: bytes, name: bytes, segments: _Segments, descriptor: int | No
             other = folder + b"/" + part if descriptor is None else part
             identities.append(_identity(other, descriptor))
     except OSError as error:
-        return Found(path, "failed", reason="unreadable", detail=error.strerror or "")
+        return _unreadable(path, error)
     if not reason and name in segments.first:
         reason, detail = "segment", f"read with {_shown(segments.first[name])}"
     return Found(
@@ -249,31 +234,14 @@ def _identity(place: bytes, descriptor: int | None) -> tuple[int, int]:
 def _open_file(path: bytes) -> int:
     try:
         try:
-            return _open_path(path, _FILE | os.O_NOATIME)
+            return open_path(path, _FILE | os.O_NOATIME)
         except PermissionError:  # only the owner may leave the access time alone
-            return _open_path(path, _FILE)
+            return open_path(path, _FILE)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError("the file is no longer there", code="vanished") from error
     except OSError as error:
         reason = (error.strerror or "the system refuses").lower()
         raise InputError(f"cannot be opened: {reason}", code="unreadable") from error
-
-
-def _open_path(path: bytes, flags: int) -> int:
-    """Open an absolute path of any length; raise OSError as `os.open` does."""
-    folder: int | None = None
-    try:
-        while len(path) > _PIECE_BYTES:
-            cut = path.rindex(b"/", 0, _PIECE_BYTES)
-            inner = os.open(path[:cut], os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
-            if folder is not None:
-                os.close(folder)
-            folder = inner
-            path = path[cut + 1 :]
-        return os.open(path, flags, dir_fd=folder)
-    finally:
-        if folder is not None:
-            os.close(folder)
 
 
 def _shown(name: bytes) -> str:

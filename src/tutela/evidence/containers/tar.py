@@ -275,13 +275,12 @@ def _pax_records(data: bytes) -> list[tuple[bytes, bytes]]:
     position = 0
     while position < len(data) and data[position]:
         space = data.find(b" ", position, position + 12)
-        length = _decimal(data[position:space]) if space > 0 else 0
-        record = data[space + 1 : position + length - 1]
-        key, equals, value = record.partition(b"=")
-        if not equals or position + length > len(data):
+        end = position + _decimal(data[position : max(space, position)])
+        key, equals, value = data[space + 1 : max(end - 1, 0)].partition(b"=")
+        if not space < end <= len(data) or not equals:
             raise ContainerError("a pax header is damaged", code="damaged")
         records.append((key, value))
-        position += length
+        position = end
     return records
 
 
