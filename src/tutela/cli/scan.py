@@ -129,16 +129,10 @@ def _circumstances(
 
 def _text(row: output.Row) -> str:
     if row["type"] == "hit":
-        how = row["algorithm"]
-        if row["strength"] != "exact":
-            how += f" {row['distance_bits']} bits"
-        if row["variant"] != "original":
-            how += f" {row['variant']}"
         codes = ",".join(f"{c['scheme']}:{c['code']}" for c in row["classification"])
         word = "quiet" if row.get("silenced") or row["role"] != "alert" else "HIT"
-        return (
-            f"{word:<6}{row['strength']:<11}{how:<22}{row['list']} {codes}  {rows.shown_place(row)}"
-        )
+        start = f"{word:<6}{row['strength']:<11}{rows.shown_match(row):<24}"
+        return f"{start}{rows.shown(row['list'])} {rows.shown(codes)}  {rows.shown_place(row)}"
     if row["type"] == "failed":
         return f"failed {row['reason']:<20} {rows.shown_place(row)}"
     return ""

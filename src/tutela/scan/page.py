@@ -181,16 +181,9 @@ def _by_list(summary: Summary) -> Section:
 def _hits(hits: Sequence[Row], total: int) -> Section:
     def lines() -> Iterator[Sequence[str]]:
         for row in sorted(hits, key=lambda r: (r["strength"], r["distance_bits"])):
-            how = row["algorithm"]
-            if row["strength"] != "exact":
-                how += f", {row['distance_bits']} bits"
-            if row["variant"] != "original":
-                how += f", {row['variant']}"
-            if row["frame"]:
-                how += f", frame {row['frame']}"
             codes = ", ".join(f"{c['scheme']} {c['code']}" for c in row["classification"])
             strength = "silenced" if row.get("silenced") else row["strength"]
-            yield rows.shown_place(row), row["list"], codes, strength, how
+            yield rows.shown_place(row), row["list"], codes, strength, rows.shown_match(row)
 
     return Section(
         "Hits",

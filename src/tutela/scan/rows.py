@@ -28,6 +28,17 @@ COLUMNS = (
     *("classification", "entry", "silenced", "path_base64", "inside_base64"),
 )
 
+# How a query picture lies to the listed one, in a person's words.
+TURNS = {
+    "rotate90": "turned left",
+    "rotate180": "turned upside down",
+    "rotate270": "turned right",
+    "flipx": "flipped upside down",
+    "flipy": "mirrored",
+    "transpose": "mirrored and turned left",
+    "transverse": "mirrored and turned right",
+}
+
 Row = dict[str, Any]
 
 
@@ -67,6 +78,18 @@ def shown(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def shown_match(row: Mapping[str, Any]) -> str:
+    """Return how a hit came about, for a person's eyes: `pdq, 6 bits, mirrored`."""
+    parts = [row["algorithm"]]
+    if row["strength"] != "exact":
+        parts.append(f"{row['distance_bits']} bits")
+    if row["variant"] in TURNS:
+        parts.append(TURNS[row["variant"]])
+    if row["frame"]:
+        parts.append(f"frame {row['frame']}")
+    return ", ".join(parts)
 
 
 def shown_place(row: Mapping[str, Any]) -> str:

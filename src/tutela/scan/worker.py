@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import io
 import os
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from msgspec.structs import replace
 
-from tutela.core.errors import InputError, MediaError
-from tutela.core.media import Digests, Fingerprint
+from tutela.core.errors import InputError
+from tutela.core.media import Digests
 from tutela.evidence import container as containers
 from tutela.evidence import opening, stream
 from tutela.evidence.container import (
@@ -27,9 +26,9 @@ from tutela.evidence.container import (
     Verifiable,
 )
 from tutela.fingerprint import content
-from tutela.fingerprint.digest import Digester
-from tutela.fingerprint.picture import DecodeLimits, looks_like_picture
+from tutela.fingerprint.picture import looks_like_picture
 from tutela.scan import wire
+from tutela.scan.reading import Joined, Judged, Read, Reader
 from tutela.scan.wire import (
     ITSELF,
     Begin,
@@ -43,41 +42,13 @@ from tutela.scan.wire import (
     Status,
 )
 
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
-
 Send = Callable[[bytes], None]
 
-BLOCK_BYTES = 1 << 20
-# How much is read between two signs of life.
-PROGRESS_BYTES = 32 << 20
 # Members in one listing: enough to keep a worker busy for a while, few enough to share fairly.
 LISTING_MEMBERS = 64
 LISTING_BYTES = 64 << 20
-# Contents met twice in a row of copies are fingerprinted once.
-REMEMBERED = 4096
 # A large file of which less than this share is stored is a hole with something in it.
 SPARSE_SHARE = 100
-
-Known = OrderedDict[bytes, "Judged"]
-
-
-class Judged(NamedTuple):
-    """What decoding said about a content."""
-
-    fingerprints: tuple[Fingerprint, ...]
-    reason: str = ""
-    detail: str = ""
-
-
-class Read(NamedTuple):
-    """A content that was read once: `data` holds it all where it looks like a picture."""
-
-    digests: Digests
-    size_bytes: int
-    kind: str
-    head: bytes
-    data: bytes | None
 
 
 class Opened(NamedTuple):
@@ -97,7 +68,7 @@ class Worker:
     """Serves requests, one after another; keeps one container open between them."""
 
     def __init__(self) -> None:
-        self._known: Known = OrderedDict()
+        self._reader = Reader()
         self._opened: Opened | None = None
 
     def __call__(self, request: bytes, files: list[int], send: Send) -> None:
@@ -107,7 +78,7 @@ class Worker:
         for item in wanted.items:
             descriptors = files[at : at + item.streams]
             at += item.streams
-            visit = Visit(item, wanted.limits, self._known, send)
+            visit = Visit(item, wanted.limits, self._reader, send)
             if item.members:
                 visit.chunk(self._container(item, descriptors, wanted.limits))
             else:
@@ -133,10 +104,10 @@ class Worker:
 class Visit:
     """One item: a file with everything in it, or some members of a shared container."""
 
-    def __init__(self, item: Item, limits: Limits, known: Known, send: Send) -> None:
+    def __init__(self, item: Item, limits: Limits, reader: Reader, send: Send) -> None:
         self._item = item
         self._limits = limits
-        self._known = known
+        self._reader = reader
         self._send = send
 
     def chunk(self, container: Container) -> None:
@@ -196,13 +167,14 @@ class Visit:
                 size_bytes=source.size_bytes,
                 kind=container.kind if container else "",
                 reason="sparse",
+                detail=trouble.message if trouble else "",
                 contents=listed,
             )
         read = self._read(order, source)
         self._say(Digested(self._item.item, order, read.digests, container=container is not None))
         if container is not None and not shared:
             listed, trouble = self._walk(container, order, inside, budget)
-        judged = self._judge(read) if read.data is not None else Judged(())
+        judged = self._reader.judge(read, self._limits)
         if trouble is not None:
             judged = Judged(judged.fingerprints, trouble.code, trouble.message)
         return self._outcome(
@@ -224,64 +196,22 @@ class Visit:
         return stored_bytes * SPARSE_SHARE < size_bytes
 
     def _read(self, order: Order, source: Source) -> Read:
-        if order == ITSELF and self._item.digests and not looks_like_picture(source.head):
-            # A container whose digests an earlier run has recorded.
-            return Read(self._item.digests, source.size_bytes, "", source.head, None)
+        known = self._item.digests
+        if order == ITSELF and known and not looks_like_picture(source.head):
+            return Read(known, source.size_bytes)  # a container that an earlier run has read
         source.stream.seek(0)
-        return self._digest(source.stream, b"")
-
-    def _digest(self, data: BinaryIO, head: bytes) -> Read:
-        """Digest what `head` and the rest of `data` hold, in one read; keep it if a picture."""
-        digester = Digester()
-        first = head or data.read(containers.HEAD_BYTES)
-        kind = looks_like_picture(first)
-        kept: list[bytes] | None = [] if kind else None
-        size = unsaid = 0
-        block = first
-        while block:
-            digester.update(block)
-            size += len(block)
-            unsaid += len(block)
-            if kept is not None:
-                kept.append(block)
-                if size > self._limits.picture_bytes:
-                    kept = None
-            if unsaid >= PROGRESS_BYTES:
-                self._say(Progress(self._item.item, unsaid))
-                unsaid = 0
-            block = data.read(BLOCK_BYTES)
-        self._say(Progress(self._item.item, unsaid))
-        whole = None if kept is None else b"".join(kept)
-        return Read(digester.result(), size, kind, first, whole)
-
-    def _judge(self, read: Read) -> Judged:
-        """Fingerprint a picture, or say why that cannot be done."""
-        assert read.data is not None
-        key = read.digests.sha256 or b""
-        judged = self._known.get(key)
-        if judged is None:
-            limits = DecodeLimits(pixels=self._limits.picture_pixels, frames=self._limits.frames)
-            try:
-                judged = Judged(tuple(content.fingerprint(read.data, limits)))
-            except MediaError as error:
-                judged = Judged((), error.code, error.message)
-            self._known[key] = judged
-            if len(self._known) > REMEMBERED:
-                self._known.popitem(last=False)
-        return judged
+        return self._reader.read(source.stream, b"", self._limits, self._progress)
 
     def _verified(
         self, kind: str, container: Verifiable, listed: int, trouble: InputError | None
     ) -> Outcome:
         """Read a whole image and compare it with the digests that it carries."""
-        said = size = 0
+        size = 0
 
         def progress(read_bytes: int) -> None:
-            nonlocal said, size
+            nonlocal size
+            self._progress(read_bytes - size)
             size = read_bytes
-            if read_bytes - said >= PROGRESS_BYTES:
-                self._say(Progress(self._item.item, read_bytes - said))
-                said = read_bytes
 
         status, reason, detail, computed = Status.HASHED, "", "", Digests()
         try:
@@ -400,11 +330,11 @@ class Visit:
             (io.BytesIO(head),), member.name, member.size_bytes or opening.UNKNOWN_BYTES
         )
         if opening.recognise(start) is not None:
-            joined = stream.buffered(_Joined(head, data))
+            joined = stream.buffered(Joined(head, data))
             whole = stream.seekable(joined, self._limits.nested_bytes)
             source = opening.source_of((whole,), member.name)
             return self._content(order, inside, source, budget)
-        read = self._digest(data, head)
+        read = self._reader.read(data, head, self._limits, self._progress)
         if read.data is not None:
             # A picture with an archive behind it is both; it lies in memory anyway.
             source = opening.source_of((io.BytesIO(read.data),), member.name)
@@ -422,6 +352,9 @@ class Visit:
         self, order: Order, inside: tuple[bytes, ...], status: Status, **known: object
     ) -> Outcome:
         return Outcome(item=self._item.item, order=order, status=status, inside=inside, **known)  # type: ignore[arg-type]  # fields by name
+
+    def _progress(self, read_bytes: int) -> None:
+        self._say(Progress(self._item.item, read_bytes))
 
     def _say(self, message: wire.Reply) -> None:
         self._send(wire.encode(message))
@@ -451,26 +384,3 @@ def _open(
     budget = budget or bounds.budget(source.size_bytes)
     container = found.open(source, bounds, budget)
     return container, None if container.splittable else budget
-
-
-class _Joined(io.RawIOBase):
-    """The head of a stream that was read, and then the rest of it."""
-
-    def __init__(self, head: bytes, rest: BinaryIO) -> None:
-        super().__init__()
-        self._head = memoryview(head)
-        self._rest = rest
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        view = memoryview(buffer).cast("B")
-        if not self._head:
-            block = self._rest.read(len(view))
-            view[: len(block)] = block
-            return len(block)
-        size = min(len(view), len(self._head))
-        view[:size] = self._head[:size]
-        self._head = self._head[size:]
-        return size
