@@ -13,10 +13,15 @@ from hypothesis import strategies as st
 
 from tutela.core.errors import MediaError, TutelaError
 from tutela.sandbox import Broken, Limits
+from tutela.sandbox.ending import cause
 from tutela.sandbox.wire import FRAME, REPLY_BYTES, Failure, FrameReader, Kind, ProtocolError
 
 READY = FRAME.pack(Kind.READY, 0)
 DONE = FRAME.pack(Kind.DONE, 0)
+
+
+def failure(payload):
+    return FRAME.pack(Kind.FAILURE, len(payload)) + payload
 
 
 def write_past_the_protocol(data):
@@ -34,7 +39,9 @@ def write_past_the_protocol(data):
         (FRAME.pack(Kind.REPLY, REPLY_BYTES + 1), "a frame of kind 2 with 67108865 bytes"),
         (FRAME.pack(Kind.REPLY, 0xFFFFFFFF), "a frame of kind 2 with 4294967295 bytes"),
         (FRAME.pack(Kind.DONE, 1) + b"x", "a frame of kind 3 with 1 bytes"),
-        (FRAME.pack(Kind.FAILURE, 4) + b"\xc1\xc1\xc1\xc1", "an unreadable failure"),
+        (failure(b"\xc1\xc1\xc1\xc1"), "an unreadable failure"),
+        (failure(b"\x82\xa4kind\xa2\xff\xfe\xa7message\xa1x"), "an unreadable failure"),
+        (failure(b"\x82\xa4kind\xa0\xa1x" + b"\x91" * 60_000), "an unreadable failure"),
         (READY, "an unasked READY"),
         (b"GET / HTTP/1.1\r\n\r\n", "a frame of kind 71"),
     ],
@@ -94,6 +101,15 @@ def test_a_worker_names_only_errors_of_tutela(kind):
     error = Failure(kind, "a message", "a-code", "a hint").error()
     assert (error is None) == (kind != "TutelaError")
     assert error is None or type(error) is TutelaError
+
+
+def test_any_end_of_a_process_can_be_told():
+    for status in range(0x10000):
+        if os.WIFEXITED(status) or os.WIFSIGNALED(status):
+            code, detail = cause(status, 0, Limits())
+            assert code in ("memory", "crashed")
+            assert detail
+    assert cause(40, 0, Limits()) == ("crashed", "signal 40")
 
 
 frames = st.tuples(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import selectors
-import signal
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,12 +14,11 @@ from typing import Self
 import msgspec
 
 from tutela.core.errors import SandboxError, TutelaError
-from tutela.sandbox import server, wire
+from tutela.sandbox import ending, server, wire
 from tutela.sandbox.confine import Confinement, Layers
 from tutela.sandbox.connection import Connection
 from tutela.sandbox.limits import Limits
 from tutela.sandbox.wire import Failure, Handler, Kind, ProtocolError
-from tutela.sandbox.worker import EXIT_MEMORY
 
 # What is read from one worker before another has its turn: bounds memory, and presses back.
 _READ_BYTES = 256 << 10
@@ -284,27 +282,11 @@ class Pool:
             worker = self._workers.get(number)
         if worker is None:
             return
-        code, detail = self._cause(status, grown_kib << 10)
+        code, detail = ending.cause(status, grown_kib << 10, self._limits)
         if not worker.confined:
             message = f"a process ended before it was confined ({detail})"
             raise SandboxError(message, code="confine", hint="see tutela doctor")
         yield from self._replace(worker, code, detail)
-
-    def _cause(self, status: int, grown_bytes: int) -> tuple[str, str]:
-        """Say what it means that a worker ended with `status`, as waitpid gives it."""
-        limit = f"more than {self._limits.memory_bytes >> 20} MiB"
-        if not os.WIFSIGNALED(status):
-            exit_status = os.waitstatus_to_exitcode(status)
-            if exit_status == EXIT_MEMORY:
-                return "memory", limit
-            return "crashed", f"exit status {exit_status}"
-        number = os.WTERMSIG(status)
-        if number == signal.SIGKILL:
-            return "memory", "killed from outside, as a system short of memory does"
-        # A library that cannot go on without memory aborts, and so does one that found a fault.
-        if number == signal.SIGABRT and grown_bytes >= self._limits.memory_bytes // 2:
-            return "memory", limit
-        return "crashed", f"signal {signal.Signals(number).name}"
 
     def _end_silent(self) -> Iterator[Event]:
         now = self._watch_s()
@@ -354,5 +336,5 @@ class Pool:
 def _failure(payload: bytes) -> Failure:
     try:
         return msgspec.msgpack.decode(payload, type=Failure)
-    except msgspec.DecodeError as error:
-        raise ProtocolError(f"an unreadable failure ({error})") from None
+    except wire.UNREADABLE:
+        raise ProtocolError("an unreadable failure") from None

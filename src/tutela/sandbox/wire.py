@@ -21,6 +21,9 @@ from tutela.core.errors import TutelaError
 # (request, descriptors, reply): the descriptors stay the pool's, which closes them afterwards.
 Handler = Callable[[bytes, list[int], Callable[[bytes], None]], None]
 
+# What msgspec raises for bytes that it cannot read: hostile ones reach beyond its own error.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 REQUEST = struct.Struct("<QI")
 FRAME = struct.Struct("<BI")
 # The kernel passes at most so many descriptors with one message (SCM_MAX_FD, net/scm.h).
