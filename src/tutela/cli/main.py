@@ -12,6 +12,10 @@ from tutela.core.errors import TutelaError
 
 INTERRUPTED = 130
 
+# Before numpy is loaded anywhere: our parallelism is processes, not threads of a linear algebra
+# library that each of them would start.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # What `tutela --help` says of each command: the first line of its own help, which a test compares.
 COMMANDS = {
     "scan": ("tutela.cli.scan:scan", "Find what is known in folders, archives and disk images."),

@@ -131,11 +131,16 @@ def _text(row: output.Row) -> str:
     if row["type"] == "hit":
         codes = ",".join(f"{c['scheme']}:{c['code']}" for c in row["classification"])
         word = "quiet" if row.get("silenced") or row["role"] != "alert" else "HIT"
-        start = f"{word:<6}{row['strength']:<11}{rows.shown_match(row):<24}"
-        return f"{start}{rows.shown(row['list'])} {rows.shown(codes)}  {rows.shown_place(row)}"
+        how = f"{row['strength']} {rows.shown_match(row)}"
+        return f"{word:<7}{how:<43} {rows.shown(codes):<8} {_place(row)}"
     if row["type"] == "failed":
-        return f"failed {row['reason']:<20} {rows.shown_place(row)}"
+        return f"failed {row['reason']:<52} {_place(row)}"
     return ""
+
+
+def _place(row: output.Row) -> str:
+    """Return a place from where the person stands, where it lies below."""
+    return rows.shown_place(row).removeprefix(f"{Path.cwd()}/")
 
 
 def _say_summary(summary: Summary) -> None:

@@ -34,6 +34,8 @@ class Assignment:
     begun: dict[int, list[Begin]] = field(default_factory=dict)
     digested: dict[int, Digested] = field(default_factory=dict)
     finished: set[int] = field(default_factory=set)
+    ended: set[Order] = field(default_factory=set)
+    garbled: bool = False
 
     def begin(self, begin: Begin) -> None:
         """The worker starts on a content."""
@@ -43,8 +45,19 @@ class Assignment:
         """A content ended; a file that ended is finished."""
         started = self.begun.get(outcome.item, [])
         started[:] = [begin for begin in started if begin.order != outcome.order]
+        self.ended.add(outcome.order)
         if outcome.order == ITSELF:
             self.finished.add(outcome.item)
+
+    def kept(self) -> bool:
+        """Tell whether a worker that says it is done has done all of it."""
+        return not self.garbled and all(self._did(item) for item in self.items.values())
+
+    def _did(self, item: Item) -> bool:
+        if not item.members:
+            return item.item in self.finished
+        orders = ((item.first + n,) for n in range(len(item.members)))
+        return all(order in self.ended or order in item.done for order in orders)
 
 
 class Work(NamedTuple):

@@ -129,7 +129,9 @@ def _write(
             "alert" if summary.contents_with_alerts else "good",
             "files that match an alert list",
         ),
-        Fact("seen", count, note=f"{_size(summary.size_bytes)}, {summary.media:,} different"),
+        Fact(
+            "seen", count, note=f"{_size(summary.size_bytes)}, {summary.media:,} different contents"
+        ),
         Fact("hashed", f"{summary.status[Status.HASHED]:,}", note=f"{summary.pictures:,} pictures"),
         Fact("skipped", f"{summary.status[Status.SKIPPED]:,}", note="each with a reason"),
         Fact("failed", f"{summary.failed:,}", "warn" if summary.failed else "", "listed below"),

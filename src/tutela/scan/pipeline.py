@@ -14,7 +14,7 @@ from typing import Protocol
 
 from tutela.core.hit import Hit
 from tutela.evidence.folder import Found
-from tutela.sandbox.pool import Done, Event, Pool, Reply
+from tutela.sandbox import UNREADABLE, Broken, Done, Event, Pool, Reply
 from tutela.scan import rows, wire
 from tutela.scan.feeding import Assignment, Feeder
 from tutela.scan.journal import Journal, Recorded
@@ -150,16 +150,15 @@ class Pipeline:
             for event in events:
                 assignment = self._tasks[event.task]
                 if isinstance(event, Reply):
-                    message = wire.decode_reply(event.payload)
-                    if message.item in assignment.items:
-                        self._hear(message, assignment, outcomes)
+                    self._listen(event.payload, assignment, outcomes)
                     continue
                 del self._tasks[event.task]
-                if isinstance(event, Done):
+                if isinstance(event, Done) and assignment.kept():
                     finished.append(assignment)
-                else:
-                    self._record(outcomes)
-                    outcomes = self._feeder.broken(assignment, event.code, event.detail)
+                    continue
+                self._record(outcomes)
+                code, detail = _ending(event)
+                outcomes = self._feeder.broken(assignment, code, detail)
             self._record(outcomes)
             for assignment in finished:
                 self._feeder.finish(assignment)
@@ -171,6 +170,18 @@ class Pipeline:
             self.state.contents_done += 1
             self.state.failed += outcome.status is wire.Status.FAILED
             self.state.alerts += bool(rows.alerts(hits))
+
+    def _listen(self, payload: bytes, assignment: Assignment, outcomes: list[Outcome]) -> None:
+        """Hear one message; what no honest worker says is not believed."""
+        try:
+            message = wire.decode_reply(payload)
+        except UNREADABLE:
+            assignment.garbled = True
+            return
+        if message.item in assignment.items and not assignment.garbled:
+            self._hear(message, assignment, outcomes)
+        else:
+            assignment.garbled = True
 
     def _hear(self, message: wire.Reply, assignment: Assignment, outcomes: list[Outcome]) -> None:
         match message:
@@ -211,6 +222,12 @@ class Pipeline:
                     self.journal.set_hits(known, hits)
                 pending = []
         self.journal.set_meta("matched", self.matcher.identity)
+
+
+def _ending(event: Done | Broken) -> tuple[str, str]:
+    if isinstance(event, Broken):
+        return event.code, event.detail
+    return "crashed", "the reader did not do what it said it did"
 
 
 def _close(streams: Sequence[int]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import resource
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ from tutela.scan import wire, worker
 from tutela.scan.journal import Journal, Mode, journal_path
 from tutela.scan.matching import LibraryMatcher, NoLists
 from tutela.scan.pipeline import Matcher, Pipeline, State
+
+# An E01 of several terabytes in parts of one CD each still opens.
+SEGMENTS = 8192
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,12 @@ def open_session(
     """
     scan = settings.scan
     limits = _limits(scan)
-    confinement = Limits(memory_bytes=scan.worker_memory_mib << 20, silence_s=scan.item_seconds)
+    confinement = Limits(
+        memory_bytes=scan.worker_memory_mib << 20,
+        silence_s=scan.item_seconds,
+        open_files=SEGMENTS,
+    )
+    _allow_segments()
     with contextlib.ExitStack() as stack:
         # The workers are forked before a list is opened: they never hold one.
         pool = stack.enter_context(
@@ -76,6 +85,14 @@ def open_session(
             ),
             used,
         )
+
+
+def _allow_segments() -> None:
+    """Let this process open all segments of a large image at once, as far as the system allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = min(2 * SEGMENTS, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _limits(scan: ScanSettings) -> wire.Limits:
