@@ -39,6 +39,7 @@ from tutela.match.manifest import sync_folder
 from tutela.match.writer import IndexWriter
 
 _VERSION = b'{"v":1}\n'
+_OURS = {"lists", "index", "library.json", "library.json.new"}
 _NAME_LIMIT = 200
 
 
@@ -76,7 +77,7 @@ class Library:
         """Open the library in `path`, making an empty one where the folder is new or empty."""
         marker = path / "library.json"
         if not marker.exists():
-            if path.exists() and {p.name for p in path.iterdir()} - {"lists", "index"}:
+            if path.exists() and {p.name for p in path.iterdir()} - _OURS:
                 raise UsageError(
                     f"{path} is neither a library nor empty", hint="name another folder"
                 )

@@ -176,8 +176,10 @@ def make_durable(stream: BinaryIO) -> None:
 
 
 def write_durable(path: Path, content: bytes) -> None:
-    """Write a new file so that it is whole on the disk when this returns."""
-    with path.open("xb") as stream:
+    """Write a file so that after a crash it is there whole, or not at all."""
+    staged = path.with_name(path.name + ".new")
+    with staged.open("wb") as stream:
         stream.write(content)
         make_durable(stream)
+    staged.replace(path)
     sync_folder(path.parent)
