@@ -277,7 +277,7 @@ def _pax_records(data: bytes) -> list[tuple[bytes, bytes]]:
         space = data.find(b" ", position, position + 12)
         end = position + _decimal(data[position : max(space, position)])
         key, equals, value = data[space + 1 : max(end - 1, 0)].partition(b"=")
-        if not space < end <= len(data) or not equals:
+        if not space < end <= len(data) or not equals or data[end - 1 : end] != b"\n":
             raise ContainerError("a pax header is damaged", code="damaged")
         records.append((key, value))
         position = end
