@@ -10,9 +10,9 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 def reducible(data: bytes, size: tuple[int, int]) -> bool:
     """Tell whether the first frame header is of a DCT process and of `size` (width, height).
 
-    The decoder library ignores a reduced scale in lossless frames (SOF3), and then writes rows of
-    full width where Pillow made room for reduced ones. The walk allows nothing between segments,
-    so that it cannot be led past a header that the library sees.
+    Lossless frames (SOF3) have no scale to reduce: the decoder library ignores it and writes full
+    rows, for which Pillow has made no room. The walk allows nothing between segments, so that it
+    cannot be led past a header that the library sees.
     """
     at = 2
     while data[at : at + 1] == b"\xff":

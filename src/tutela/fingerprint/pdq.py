@@ -11,12 +11,12 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from tutela.core.media import PDQ as NAME
 from tutela.core.media import VARIANTS, Fingerprint
 from tutela.fingerprint.jarosz import SIDE, band
+from tutela.fingerprint.kernel import kernel
 from tutela.fingerprint.picture import Picture
 from tutela.fingerprint.pixels import TURNS, Frame
 
@@ -25,6 +25,7 @@ from tutela.fingerprint.pixels import TURNS, Frame
 # (docs/explanation/performance.md): mean about 0.7 bits.
 REDUCE_TO = 256
 
+_HASHABLE = 5
 _FREQUENCIES = 16
 _RANK = _FREQUENCIES * _FREQUENCIES // 2 - 1  # Torben's median of 256 is the lower middle one
 _GREY = np.ones(1, dtype=np.float32)
@@ -70,7 +71,12 @@ class PDQ:
 
 
 def spectrum(frame: Frame) -> Spectrum:
-    """Return the coefficients and the quality of `frame`, as a viewer sees it."""
+    """Return the coefficients and the quality of `frame`, as a viewer sees it.
+
+    Fewer than 5 pixels in width or height give nothing to hash: all zero, as in the reference.
+    """
+    if min(frame.full_width, frame.full_height) < _HASHABLE:
+        return Spectrum(np.zeros((_FREQUENCIES, _FREQUENCIES), dtype=np.float32), 0)
     rows_mirrored, columns_mirrored, swapped = TURNS[frame.orientation]
     vertical = band(frame.full_height, frame.scale, rows_mirrored)
     horizontal = band(frame.full_width, frame.scale, columns_mirrored)
@@ -130,7 +136,7 @@ def _turns() -> tuple[NDArray[np.int64], NDArray[np.float32]]:
 _PLACES, _SIGNS = _turns()
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _gather_rows(
     out: NDArray[np.float32],
     pixels: NDArray[np.uint8],
@@ -141,15 +147,14 @@ def _gather_rows(
     """Add to out[i] the rows of `pixels` (which begin at `first_row`) that sample i weighs."""
     height, width = pixels.shape
     for i in range(out.shape[0]):
-        for t in range(values.shape[1]):
-            y = starts[i] + t - first_row
+        before = first_row - starts[i]
+        for t in range(max(0, before), min(values.shape[1], before + height)):
             weight = values[i, t]
-            if 0 <= y < height and weight != 0:
-                for x in range(width):
-                    out[i, x] += weight * np.float32(pixels[y, x])
+            for x in range(width):
+                out[i, x] += weight * np.float32(pixels[t - before, x])
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _gather_columns(
     rows: NDArray[np.float32],
     channels: NDArray[np.float32],
@@ -175,7 +180,7 @@ def _gather_columns(
     return samples
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _transform(samples: NDArray[np.float32], cosines: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the 16 x 16 coefficients of the two-dimensional cosine transform."""
     count, side = cosines.shape
@@ -194,7 +199,7 @@ def _transform(samples: NDArray[np.float32], cosines: NDArray[np.float32]) -> ND
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _quality(samples: NDArray[np.float32]) -> int:
     """Return the reference's quality: the sum of steps between neighbours, each in whole percent.
 

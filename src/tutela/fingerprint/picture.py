@@ -30,6 +30,7 @@ from PIL import (
 from tutela.core.errors import MediaError
 from tutela.fingerprint.jpeg import reducible
 from tutela.fingerprint.pixels import TURNS, Frame
+from tutela.fingerprint.png import without_notes
 from tutela.fingerprint.sniff import looks_like_picture
 from tutela.fingerprint.truncation import cut_short
 
@@ -72,7 +73,7 @@ class DecodeLimits:
     frames: int = 16
     size_bytes: int = 256 << 20
     animation_frames: int = 4096
-    animation_pixels: int = 400_000_000
+    animation_pixels: int = 200_000_000
 
 
 class Picture:
@@ -100,10 +101,10 @@ class Picture:
             )
 
     def frames(self, *, reduce_to: int | None = None) -> Iterator[Frame]:
-        """Yield the first frame, then later ones evenly spread.
+        """Yield the first frame, then later ones; each is good until the next is asked for.
 
-        Later frames come at a stride that doubles as the animation goes on, so there are more of
-        them than `limits.frames` (at most twice as many, and that again for each doubling).
+        How many there are is known at the end only, so later frames come at a stride that doubles
+        as the animation goes on: more than `limits.frames`, of which `spread` picks.
         A later frame that cannot be decoded ends the frames; those before it stand.
 
         Args:
@@ -114,7 +115,8 @@ class Picture:
             MediaError: the first frame is `truncated`, `too_large` or `undecodable`.
         """
         with self._decoding():
-            image = _PLUGINS[self.format](BytesIO(self._data))
+            data = without_notes(self._data) if self.format == "png" else self._data
+            image = _PLUGINS[self.format](BytesIO(data))
             full = image.size
             scale = self._reduce(image, reduce_to)
             first = image.tell()
@@ -134,9 +136,10 @@ class Picture:
                 return
             try:
                 with self._decoding():
-                    image.seek(number if number > first else number - 1)
+                    if not _advance(image, number if number > first else number - 1):
+                        return
                     frame = self._load(image, number, image.size, 1)
-            except (EOFError, MediaError):
+            except MediaError:
                 return
             if number % stride == 0:
                 yield frame
@@ -167,7 +170,7 @@ class Picture:
         if self.format in _TURNED_BY_DECODER:
             full = image.size
         orientation = 1 if self.format in _TURNED_BY_DECODER else _orientation(image)
-        return Frame(number, image.copy() if number else image, *full, scale, orientation)
+        return Frame(number, image, *full, scale, orientation, _white(image))
 
     @contextmanager
     def _decoding(self) -> Iterator[None]:
@@ -178,8 +181,6 @@ class Picture:
                 yield
             except MediaError:
                 raise
-            except EOFError:
-                raise
             except (MemoryError, Image.DecompressionBombError) as error:
                 raise MediaError("the picture needs too much memory", code="too_large") from error
             except Exception as error:  # hostile bytes make decoders raise anything
@@ -187,6 +188,28 @@ class Picture:
                     raise MediaError("the picture ends early", code="truncated") from error
                 message = f"the {self.format} data cannot be decoded"
                 raise MediaError(message, code="undecodable") from error
+
+
+def _advance(image: ImageFile.ImageFile, index: int) -> bool:
+    """Go to the frame at `index`; False where the file has no more."""
+    try:
+        image.seek(index)
+    except EOFError:
+        return False
+    return True
+
+
+def _white(image: ImageFile.ImageFile) -> int:
+    """Return the stored value that means white in 16-bit modes, negative where zero does.
+
+    Pillow gives 12 bits as they are, and passes over WhiteIsZero (TIFF 6.0, section 4) in deep
+    modes only.
+    """
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return 65535
+    depth = image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, (16,))[0]
+    white = 4095 if depth == 12 else 65535
+    return white if image.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) else -white
 
 
 def _orientation(image: ImageFile.ImageFile) -> int:

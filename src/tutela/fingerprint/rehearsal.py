@@ -7,6 +7,8 @@ from io import BytesIO
 
 from PIL import Image
 
+from tutela.fingerprint.heic import heic
+
 _SIDE = 32
 
 
@@ -30,6 +32,7 @@ def samples() -> Iterator[bytes]:
     yield _file(colour.convert("F"), "TIFF")
     yield _file(palette, "BMP")
     yield _file(colour, "AVIF", exif=exif, speed=10)
+    yield heic(colour)
 
 
 def _file(image: Image.Image, kind: str, **options: object) -> bytes:
