@@ -69,6 +69,8 @@ def settings_page() -> str:
 
 def main(arguments: list[str]) -> int:
     """Write or check the pages."""
+    for variable in [name for name in os.environ if name.startswith(("XDG_", "TUTELA_"))]:
+        del os.environ[variable]  # the pages show defaults, not this machine's
     stale = []
     for name, text in (("cli.md", cli_page()), ("settings.md", settings_page())):
         page = REFERENCE / name

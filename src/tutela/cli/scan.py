@@ -69,6 +69,8 @@ def scan(
         progress.shown() as watch,
         open_session(paths, list_ or [], settings, mode, watch) as session,
     ):
+        for note in session.notes:
+            print(f"note: {note}", file=sys.stderr)
         wanted = page.Report(report) if report else None
         try:
             _print_rows(session, output.writer(format_, _text, rows.COLUMNS), wanted)

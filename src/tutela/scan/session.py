@@ -28,10 +28,11 @@ SEGMENTS = 8192
 
 @dataclass(frozen=True)
 class Session:
-    """A scan that is ready to run, and the lists it asks."""
+    """A scan that is ready to run, the lists it asks, and what to know about fresh imports."""
 
     pipeline: Pipeline
     lists: Sequence[ListInfo]
+    notes: Sequence[str]
 
     def forget(self) -> None:
         """Remove the journal: every row is out and kept elsewhere."""
@@ -73,7 +74,8 @@ def open_session(
             )
         )
         journal = stack.enter_context(Journal(journal_path(scan.state, roots, limits), mode))
-        matcher, used = _matcher(lists, settings)
+        notes: list[str] = []
+        matcher, used = _matcher(lists, settings, notes)
         yield Session(
             Pipeline(
                 journal=journal,
@@ -84,6 +86,7 @@ def open_session(
                 watch=watch,
             ),
             used,
+            notes,
         )
 
 
@@ -108,16 +111,18 @@ def _limits(scan: ScanSettings) -> wire.Limits:
     )
 
 
-def _matcher(lists: Sequence[str], settings: Settings) -> tuple[Matcher, Sequence[ListInfo]]:
+def _matcher(
+    lists: Sequence[str], settings: Settings, notes: list[str]
+) -> tuple[Matcher, Sequence[ListInfo]]:
     path = settings.library.path
     if not lists and not (path / "library.json").exists():
         return NoLists(), ()
     library = Library.create(path)
-    used = [_list(library, name) for name in lists] or library.lists
+    used = [_list(library, name, notes) for name in lists] or library.lists
     return LibraryMatcher(library, used, settings.scan.radius_bits), used
 
 
-def _list(library: Library, name: str) -> ListInfo:
+def _list(library: Library, name: str, notes: list[str]) -> ListInfo:
     """Return a list by its name in the library, or import the file of that name, once."""
     known = {info.name: info for info in library.lists}
     file = Path(name)
@@ -132,4 +137,8 @@ def _list(library: Library, name: str) -> ListInfo:
     with file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     name = f"{file.name}@{digest[:12]}"
-    return known.get(name) or library.add(file, name=name, role=Role.ALERT).info
+    if name in known:
+        return known[name]
+    report = library.add(file, name=name, role=Role.ALERT)
+    notes += [f"{file.name}: {note}" for note in report.notes]
+    return report.info
