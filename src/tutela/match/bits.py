@@ -9,7 +9,7 @@ the kernels keep every one of them inside its array, padding included.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from llvmlite import ir
 from numba import types
@@ -18,6 +18,11 @@ from numba.extending import intrinsic
 
 TAG_LANES = 32  # 16-bit tags compared at once: 512 bits
 PLANE_LANES = 16  # 32-bit plane words compared at once: 512 bits
+
+# Numba types neither what an intrinsic looks like from a kernel nor these calls of its core.
+_intrinsic = cast("Any", intrinsic)
+_declare = cast("Any", cgutils.get_or_insert_function)
+_uniform = cast("Any", types.UniTuple)
 
 
 def _spread(builder: Any, element: Any, lanes: int, value: Any) -> Any:
@@ -40,7 +45,7 @@ def _count(builder: Any, vector: Any) -> Any:
     """Count the set bits of each lane."""
     kind = vector.type
     name = f"llvm.ctpop.v{kind.count}i{kind.element.width}"
-    call = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind]), name)
+    call = _declare(builder.module, ir.FunctionType(kind, [kind]), name)
     return builder.call(call, [vector])
 
 
@@ -71,7 +76,7 @@ def _prefetch(_typing: Any, _address: Any) -> Any:
         word = ir.IntType(32)
         pointer = builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
         kind = ir.FunctionType(ir.VoidType(), [pointer.type, word, word, word])
-        call = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        call = _declare(builder.module, kind, "llvm.prefetch.p0")
         # to read, into all levels of cache, data
         builder.call(call, [pointer, word(0), word(3), word(1)])
         return word(0)
@@ -104,20 +109,20 @@ def _near_planes(
         total = builder.add(builder.add(counts[0], counts[1]), counts[2])
         return _at_most(builder, total, bound)
 
-    words = types.UniTuple(types.uint32, 3)
+    words = _uniform(types.uint32, 3)
     address = types.uint64
     return types.uint64(address, address, address, words, types.uint32), generate
 
 
 # The number of set bits of a uint64.
-popcount: Callable[[Any], int] = intrinsic(_popcount)
+popcount: Callable[[Any], int] = _intrinsic(_popcount)
 # The position of the lowest set bit of a uint64 that is not zero.
-lowest: Callable[[Any], int] = intrinsic(_lowest)
+lowest: Callable[[Any], int] = _intrinsic(_lowest)
 # Ask for the cache line at an address; harmless for any address.
-prefetch: Callable[[Any], int] = intrinsic(_prefetch)
+prefetch: Callable[[Any], int] = _intrinsic(_prefetch)
 # (address, tag uint16, bound uint16): compare 32 uint16 with a tag; bit k of the answer is set
 # where they differ in at most `bound` bits.
-near_tags: Callable[[Any, Any, Any], Any] = intrinsic(_near_tags)
+near_tags: Callable[[Any, Any, Any], Any] = _intrinsic(_near_tags)
 # (three addresses, three uint32 in a tuple, bound uint32): compare 16 codes of three plane words
 # each; bit k of the answer is set where the 96 bits differ in at most `bound` places.
-near_planes: Callable[[Any, Any, Any, Any, Any], Any] = intrinsic(_near_planes)
+near_planes: Callable[[Any, Any, Any, Any, Any], Any] = _intrinsic(_near_planes)

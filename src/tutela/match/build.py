@@ -11,6 +11,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
+from io import BufferedRandom
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,15 +20,7 @@ from numpy.typing import NDArray
 
 from tutela.match import exact, mih
 from tutela.match.layout import CHUNKS
-from tutela.match.segment import (
-    HEADER_BYTES,
-    Kind,
-    Record,
-    Section,
-    pack_header,
-    sections,
-    size_bytes,
-)
+from tutela.match.segment import HEADER_BYTES, Kind, Record, Section, Shape
 
 TABLES_ROWS_MINIMUM = 1 << 16  # below this a plane scan costs little, and half the memory
 _BYTES_OF_OFFSETS = 10  # per row at most, in all sixteen tables together
@@ -38,7 +31,7 @@ BLOCK_ROWS = 1 << 16
 def shift_for(rows: int) -> int:
     """Return how many bits of a chunk tables drop, so that offsets stay small beside the rows."""
     shift = 0
-    while 4 * CHUNKS * ((1 << (16 - shift)) + 1) > _BYTES_OF_OFFSETS * rows:
+    while shift < 15 and 4 * CHUNKS * ((1 << (16 - shift)) + 1) > _BYTES_OF_OFFSETS * rows:
         shift += 1
     return shift
 
@@ -65,8 +58,8 @@ class CodeBuilder:
 
     def append(self, codes: NDArray[np.uint16], keys: NDArray[np.uint64]) -> None:
         """Add rows: codes (n, 16) regrouped, keys (n,), n at most `room`."""
-        self._out.write(memoryview(np.ascontiguousarray(codes)).cast("B"))
-        self._keys.write(memoryview(np.ascontiguousarray(keys)).cast("B"))
+        self._out.write(np.ascontiguousarray(codes).data)
+        self._keys.write(np.ascontiguousarray(keys).data)
         self.rows += len(keys)
 
     def finish(self, born: int) -> Record:
@@ -74,7 +67,8 @@ class CodeBuilder:
         kind, parameter = Kind.PLANES, 0
         if self.rows >= self._tables:
             kind, parameter = Kind.TABLES, shift_for(self.rows)
-        layout = sections(kind, parameter, self.rows)
+        shape = Shape(kind, parameter, self.rows)
+        layout = shape.sections()
         with self._stack:
             self._out.flush()
             _copy(self._keys, self._out, layout["keys"].offset)
@@ -83,7 +77,7 @@ class CodeBuilder:
                 _write_planes(self._out, layout["planes"], codes)
             else:
                 _write_tables(self._out, layout, codes.view(np.uint16), parameter)
-            return _seal(self._out, self._file, kind, parameter, self._space, self.rows, born)
+            return _seal(self._out, shape, self._file, self._space, born)
 
     def discard(self) -> None:
         """Give the file up."""
@@ -91,7 +85,7 @@ class CodeBuilder:
         (self._folder / self._file).unlink(missing_ok=True)
 
 
-def _write_planes(out: IO[bytes], section: Section, codes: NDArray[np.uint64]) -> None:
+def _write_planes(out: BufferedRandom, section: Section, codes: NDArray[np.uint64]) -> None:
     halves = codes.view(np.uint32)
     for plane in range(section.shape[0]):
         offset = section.offset + 4 * plane * section.shape[1]
@@ -99,15 +93,18 @@ def _write_planes(out: IO[bytes], section: Section, codes: NDArray[np.uint64]) -
 
 
 def _write_tables(
-    out: IO[bytes], layout: dict[str, Section], codes: NDArray[np.uint16], shift: int
+    out: BufferedRandom, layout: dict[str, Section], codes: NDArray[np.uint16], shift: int
 ) -> None:
     """Write the sixteen tables one after the other: memory for one table at a time."""
-    offsets = np.empty(layout["offsets"].shape[1], np.uint32)
-    tags = np.zeros(layout["tags"].shape[1], np.uint16)
-    ids = np.zeros(layout["ids"].shape[1], np.uint8)
+    built = (
+        np.empty(layout["offsets"].shape[1], np.uint32),
+        np.zeros(layout["tags"].shape[1], np.uint16),
+        np.zeros(layout["ids"].shape[1], np.uint8),
+    )
     for table in range(CHUNKS):
-        mih.fill(codes, table, shift, offsets, tags, ids)
-        for name, values in (("offsets", offsets), ("tags", tags), ("ids", ids)):
+        mih.fill(codes, table, shift, built)
+        columns: tuple[NDArray[Any], ...] = built
+        for name, values in zip(("offsets", "tags", "ids"), columns, strict=True):
             _write_at(out, layout[name].offset + table * values.nbytes, values)
 
 
@@ -147,13 +144,10 @@ class ValueBuilder:
     def finish(self, born: int) -> Record:
         """Merge the runs and return the record of the segment."""
         self._sort_waiting()
-        layout = sections(Kind.SORTED, self._width, self.rows)
+        shape = Shape(Kind.SORTED, self._width, self.rows)
         with self._stack:
-            if self.rows:
-                self._merge(layout)
-            return _seal(
-                self._out, self._file, Kind.SORTED, self._width, self._space, self.rows, born
-            )
+            self._merge(shape.sections())
+            return _seal(self._out, shape, self._file, self._space, born)
 
     def discard(self) -> None:
         """Give the file up."""
@@ -174,22 +168,23 @@ class ValueBuilder:
         self._ends.append(self.rows)
 
     def _spool(self, values: NDArray[np.uint8], keys: NDArray[np.uint64]) -> None:
-        self._values.write(memoryview(np.ascontiguousarray(values)).cast("B"))
-        self._keys.write(memoryview(np.ascontiguousarray(keys)).cast("B"))
+        self._values.write(np.ascontiguousarray(values).data)
+        self._keys.write(np.ascontiguousarray(keys).data)
 
     def _merge(self, layout: dict[str, Section]) -> None:
         self._values.flush()
         self._keys.flush()
-        values = _map(self._values, Section(0, "<u1", (self.rows, self._width)))
-        keys = _map(self._keys, Section(0, "<u8", (self.rows,)))
+        runs = (
+            _map(self._values, Section(0, "<u1", (self.rows, self._width))),
+            _map(self._keys, Section(0, "<u8", (self.rows,))),
+        )
         ends = np.array(self._ends, np.int64)
         cursors = np.concatenate(([0], ends[:-1])).astype(np.int64)
-        out_values = np.empty((BLOCK_ROWS, self._width), np.uint8)
-        out_keys = np.empty(BLOCK_ROWS, np.uint64)
+        out = (np.empty((BLOCK_ROWS, self._width), np.uint8), np.empty(BLOCK_ROWS, np.uint64))
         done = 0
-        while count := exact.merge(values, keys, cursors, ends, out_values, out_keys):
-            _write_at(self._out, layout["values"].offset + done * self._width, out_values[:count])
-            _write_at(self._out, layout["keys"].offset + 8 * done, out_keys[:count])
+        while count := exact.merge(runs, cursors, ends, out):
+            _write_at(self._out, layout["values"].offset + done * self._width, out[0][:count])
+            _write_at(self._out, layout["keys"].offset + 8 * done, out[1][:count])
             done += count
 
 
@@ -197,11 +192,12 @@ def write_deleted(
     folder: Path, file: str, keys: NDArray[np.uint64], sequences: NDArray[np.int64]
 ) -> Record:
     """Write the segment of deleted keys (n,), sorted, and the sequences (n,) of their deletion."""
-    layout = sections(Kind.DELETED, 0, len(keys))
+    shape = Shape(Kind.DELETED, 0, len(keys))
+    layout = shape.sections()
     with (folder / file).open("wb+") as out:
         _write_at(out, layout["keys"].offset, keys)
         _write_at(out, layout["sequences"].offset, sequences)
-        return _seal(out, file, Kind.DELETED, 0, "", len(keys), 0)
+        return _seal(out, shape, file, space="", born=0)
 
 
 def _spool_file(folder: Path) -> IO[bytes]:
@@ -209,12 +205,12 @@ def _spool_file(folder: Path) -> IO[bytes]:
     return tempfile.TemporaryFile(dir=folder, prefix="segment-")
 
 
-def _write_at(out: IO[bytes], offset: int, values: NDArray[Any]) -> None:
+def _write_at(out: BufferedRandom, offset: int, values: NDArray[Any]) -> None:
     out.seek(offset)
-    out.write(memoryview(np.ascontiguousarray(values)).cast("B"))
+    out.write(np.ascontiguousarray(values).data)
 
 
-def _copy(source: IO[bytes], out: IO[bytes], offset: int) -> None:
+def _copy(source: IO[bytes], out: BufferedRandom, offset: int) -> None:
     source.seek(0)
     out.seek(offset)
     while block := source.read(1 << 20):
@@ -227,25 +223,13 @@ def _map(stream: IO[bytes], section: Section) -> NDArray[Any]:
     return np.memmap(stream, section.dtype, "r", section.offset, section.shape)
 
 
-def _seal(
-    out: IO[bytes], file: str, kind: Kind, parameter: int, space: str, rows: int, born: int
-) -> Record:
+def _seal(out: BufferedRandom, shape: Shape, file: str, space: str, born: int) -> Record:
     """Write the header, make the file durable, and describe it."""
     out.seek(0)
-    out.write(pack_header(kind, parameter, rows))
-    size = size_bytes(kind, parameter, rows)
-    out.truncate(size)
+    out.write(shape.header())
+    out.truncate(shape.size_bytes())
     out.flush()
     os.fsync(out.fileno())
     out.seek(0)
     digest = hashlib.file_digest(out, "sha256").hexdigest()
-    return Record(
-        file=file,
-        kind=kind,
-        parameter=parameter,
-        space=space,
-        rows=rows,
-        born=born,
-        size_bytes=size,
-        sha256=digest,
-    )
+    return Record(file, space, *shape, born, shape.size_bytes(), digest)

@@ -12,18 +12,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tutela.fingerprint.kernel import kernel
 from tutela.match.hits import Dead, emit, is_dead
-from tutela.match.kernel import kernel
 
 
 class Sorted(NamedTuple):
-    """A segment as the kernels see it."""
+    """A segment as the kernel sees it."""
 
     values: NDArray[np.uint8]  # (rows, width)
     keys: NDArray[np.uint64]  # (rows,)
+    born: int
 
 
-@kernel
+@kernel(entry=False)
 def prefix(values: NDArray[np.uint8], row: int) -> np.uint64:
     """Return the first eight bytes of a row as a number, most significant byte first."""
     word = np.uint64(0)
@@ -32,7 +33,7 @@ def prefix(values: NDArray[np.uint8], row: int) -> np.uint64:
     return word
 
 
-@kernel
+@kernel()
 def prefixes(values: NDArray[np.uint8]) -> NDArray[np.uint64]:
     """Return the prefix of every row."""
     out = np.empty(values.shape[0], np.uint64)
@@ -41,10 +42,11 @@ def prefixes(values: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return out
 
 
-@kernel
+@kernel(entry=False)
 def _first_at_least(values: NDArray[np.uint8], wanted: np.uint64) -> int:
     """Return the first row whose prefix is not below `wanted`, or the number of rows."""
-    low, high = 0, values.shape[0]
+    low = 0
+    high: int = values.shape[0]
     guess = True
     while low < high:
         middle = (low + high) // 2
@@ -65,53 +67,51 @@ def _first_at_least(values: NDArray[np.uint8], wanted: np.uint64) -> int:
     return low
 
 
-@kernel
-def _equal(values: NDArray[np.uint8], row: int, query: NDArray[np.uint8]) -> bool:
-    for place in range(values.shape[1]):
-        if values[row, place] != query[place]:
+@kernel(entry=False)
+def _equal(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
+    for place in range(one.size):  # noqa: SIM110 a kernel has no all()
+        if one[place] != other[place]:
             return False
     return True
 
 
-@kernel
+@kernel()
 def look_up(
     queries: NDArray[np.uint8],
     segment: Sorted,
-    born: int,
-    dead: Dead,
+    deleted: Dead,
     hits: NDArray[np.uint64],
-    found: int,
-) -> int:
+) -> None:
     """Add all rows equal to the queries (q, width) to `hits`, at distance 0."""
-    values = segment.values
+    values, keys, born = segment
+    dead = Dead(*deleted)
     for query in range(queries.shape[0]):
         wanted = prefix(queries, query)
         row = _first_at_least(values, wanted)
         while row < values.shape[0] and prefix(values, row) == wanted:
-            if _equal(values, row, queries[query]) and not is_dead(segment.keys[row], born, dead):
-                found = emit(hits, found, query, 0, segment.keys[row])
+            if _equal(values[row], queries[query]) and not is_dead(keys[row], born, dead):
+                emit(hits, query, 0, keys[row])
             row += 1
-    return found
 
 
-@kernel
+@kernel()
 def merge(
-    values: NDArray[np.uint8],
-    keys: NDArray[np.uint64],
+    rows: tuple[NDArray[np.uint8], NDArray[np.uint64]],
     cursors: NDArray[np.int64],
     ends: NDArray[np.int64],
-    out_values: NDArray[np.uint8],
-    out_keys: NDArray[np.uint64],
+    out: tuple[NDArray[np.uint8], NDArray[np.uint64]],
 ) -> int:
-    """Merge sorted runs until `out_*` is full or all are spent; return the number of rows written.
+    """Merge sorted runs until `out` is full or all are spent; return the number of rows written.
 
-    Run k is rows `cursors[k]` to `ends[k]` of `values`; the cursors are moved on.
+    Run k is rows `cursors[k]` to `ends[k]` of `rows` (values, keys); the cursors are moved on.
     """
+    values, keys = rows
+    out_values, out_keys = out
     heads = np.zeros(cursors.size, np.uint64)
     for run in range(cursors.size):
         if cursors[run] < ends[run]:
             heads[run] = prefix(values, cursors[run])
-    for written in range(out_values.shape[0]):
+    for written in range(out_keys.size):
         best = -1
         for run in range(cursors.size):
             if cursors[run] < ends[run] and (best < 0 or heads[run] < heads[best]):
@@ -123,4 +123,4 @@ def merge(
         cursors[best] += 1
         if cursors[best] < ends[best]:
             heads[best] = prefix(values, cursors[best])
-    return int(out_values.shape[0])
+    return out_keys.size

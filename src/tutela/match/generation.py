@@ -11,7 +11,7 @@ from tutela.match import manifest as manifests
 from tutela.match.deleted import read_dead
 from tutela.match.hits import alive
 from tutela.match.manifest import ListInfo, Manifest
-from tutela.match.part import Part, open_part
+from tutela.match.part import Part
 from tutela.match.segment import HINT, Segment
 
 _ATTEMPTS = 100
@@ -29,7 +29,7 @@ class Generation:
         """
         self.manifest = manifest
         self.by_file = {
-            record.file: known.get(record.file) or open_part(Segment(folder, record))
+            record.file: known.get(record.file) or Part(Segment(folder, record))
             for record in manifest.segments
         }
         self.parts: dict[str, tuple[Part, ...]] = {}
@@ -38,6 +38,7 @@ class Generation:
             self.parts[space] = (*self.parts.get(space, ()), part)
         self._deleted = Segment(folder, manifest.deleted) if manifest.deleted else None
         self.dead = read_dead(manifest, self._deleted)
+        self.dead_plain = self.dead.plain()
         self.lists: Mapping[int, ListInfo] = MappingProxyType(
             {info.number: info for info in manifest.lists}
         )

@@ -15,8 +15,9 @@ from tutela.core.media import PDQ, PDQ_RADIUS_BITS
 from tutela.match import manifest as manifests
 from tutela.match import space as spaces
 from tutela.match.generation import Generation, load
-from tutela.match.layout import regroup
+from tutela.match.hits import ordered, room_for
 from tutela.match.manifest import ListInfo
+from tutela.match.part import Part
 from tutela.match.segment import HINT
 from tutela.match.writer import IndexWriter
 
@@ -95,7 +96,7 @@ class Index:
             raise UsageError(f"radius {radius_bits} is not between 0 and {RADIUS_MAXIMUM_BITS}")
         checked = spaces.codes(codes)
         self.refresh()
-        yield from _find(self._now, space, regroup(checked.view(np.uint16)), radius_bits)
+        yield from _find(self._now, space, checked.view(np.uint16), radius_bits)
 
     def lookup(self, space: str, values: NDArray[np.uint8]) -> Matches:
         """Return every live row equal to one of the values (q, w) uint8, at distance 0.
@@ -159,38 +160,38 @@ def _find(
 ) -> Iterator[Matches]:
     parts = generation.parts.get(space, ())
     waiting = [(at, min(at + _BATCH, len(queries))) for at in range(0, len(queries), _BATCH)]
-    waiting.reverse()
     while waiting:
-        begin, end = waiting.pop()
-        room = _ROOM + 8 * (end - begin)
-        while True:
-            hits = np.empty((room, 2), np.uint64)
-            found = 0
-            for part in parts:
-                found = part.find(queries[begin:end], radius, generation.dead, hits, found)
-            if found <= room:
-                yield _matches(hits[:found], begin)
-                break
-            if found > _HITS_TOGETHER and end - begin > 1:
-                middle = (begin + end) // 2
-                waiting += [(middle, end), (begin, middle)]
-                break
-            room = found
+        begin, end = waiting.pop(0)
+        hits = _hits(generation, parts, queries[begin:end], radius)
+        if hits is None:
+            middle = (begin + end) // 2
+            waiting[:0] = [(begin, middle), (middle, end)]
+        else:
+            yield Matches(*ordered(hits, end - begin, begin))
 
 
-def _matches(hits: NDArray[np.uint64], first_query: int) -> Matches:
-    if len(hits) > 1:
-        hits = hits[np.argsort(hits[:, 0], kind="stable")]
-    packed = hits[:, 0]
-    query = (packed >> np.uint64(8)).astype(np.int64) + first_query
-    return Matches(query, hits[:, 1].copy(), packed.astype(np.uint8))
+def _hits(
+    generation: Generation, parts: tuple[Part, ...], queries: NDArray[Any], radius: int
+) -> NDArray[np.uint64] | None:
+    """Return all hits, or None when there are too many for several queries together."""
+    room = _ROOM + 8 * len(queries)
+    while True:
+        hits = room_for(room)
+        for part in parts:
+            part.find(queries, radius, generation.dead_plain, hits)
+        found = int(hits[0, 0])
+        if found <= room:
+            return hits
+        if found > _HITS_TOGETHER and len(queries) > 1:
+            return None
+        room = found
 
 
 def _joined(pieces: list[Matches]) -> Matches:
     if len(pieces) == 1:
         return pieces[0]
     if not pieces:
-        return _matches(np.empty((0, 2), np.uint64), 0)
+        return Matches(np.empty(0, np.int64), np.empty(0, np.uint64), np.empty(0, np.uint8))
     return Matches(
         np.concatenate([piece.query for piece in pieces]),
         np.concatenate([piece.key for piece in pieces]),

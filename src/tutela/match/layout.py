@@ -12,13 +12,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from tutela.fingerprint.kernel import kernel
 from tutela.match.bits import popcount
-from tutela.match.kernel import kernel
 
 CHUNKS = 16  # of 16 bits each
 
 
-@kernel
+@kernel()
 def regroup(codes: NDArray[np.uint16]) -> NDArray[np.uint16]:
     """Return codes (n, 16) with bit j of row i moved to row (i + j) % 16, bit i."""
     out = np.empty_like(codes)
@@ -31,7 +31,7 @@ def regroup(codes: NDArray[np.uint16]) -> NDArray[np.uint16]:
     return out
 
 
-@kernel
+@kernel(entry=False)
 def _transpose(grid: NDArray[np.uint16]) -> None:
     """Transpose 16 x 16 bits in place (Warren, Hacker's Delight, section 7-3)."""
     step = 8
@@ -47,7 +47,7 @@ def _transpose(grid: NDArray[np.uint16]) -> None:
         mask ^= np.uint16(mask << np.uint16(step))
 
 
-@kernel
+@kernel(entry=False)
 def distance(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> int:
     """Return the Hamming distance of two codes of four words each."""
     return (

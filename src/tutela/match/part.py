@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,85 +10,40 @@ from numpy.typing import NDArray
 
 from tutela.match import exact, mih, planes
 from tutela.match.hits import Dead
-from tutela.match.segment import Kind, Record, Segment
+from tutela.match.segment import Kind, Segment
+
+# (queries, radius in bits, deleted, hits): adds to the hits. Queries are codes (q, 16) uint16 in
+# a radius space, or values (q, width) uint8, for which the radius means nothing.
+Find = Callable[[NDArray[Any], int, Dead, NDArray[np.uint64]], None]
 
 
-class Part(ABC):
-    """One searchable segment."""
+class Part:
+    """One searchable segment; `find` adds what it finds to a matrix of hits."""
 
     def __init__(self, segment: Segment) -> None:
         self.segment = segment
         self.record = segment.record
         self.keys: NDArray[np.uint64] = segment.arrays["keys"]
-
-    @abstractmethod
-    def find(
-        self,
-        queries: NDArray[Any],
-        radius: int,
-        dead: Dead,
-        hits: NDArray[np.uint64],
-        found: int,
-    ) -> int:
-        """Add hits from place `found` on as far as there is room; return the count of all."""
+        self.find: Find = _FINDS[segment.record.kind](segment)
 
 
-class _Planes(Part):
-    def __init__(self, segment: Segment) -> None:
-        super().__init__(segment)
-        arrays = segment.arrays
-        self._view = planes.Planes(arrays["codes"], self.keys, arrays["planes"])
-
-    def find(
-        self,
-        queries: NDArray[Any],
-        radius: int,
-        dead: Dead,
-        hits: NDArray[np.uint64],
-        found: int,
-    ) -> int:
-        return planes.scan(queries, radius, self._view, self.record.born, dead, hits, found)
+def _find_in_planes(segment: Segment) -> Find:
+    view: Any = (*segment.arrays.values(), segment.record.born)
+    return lambda queries, radius, dead, hits: planes.scan(queries, radius, view, dead, hits)
 
 
-class _Tables(Part):
-    def __init__(self, segment: Segment) -> None:
-        super().__init__(segment)
-        arrays = segment.arrays
-        self._view = mih.Tables(
-            arrays["codes"], self.keys, arrays["offsets"], arrays["tags"], arrays["ids"]
-        )
-
-    def find(
-        self,
-        queries: NDArray[Any],
-        radius: int,
-        dead: Dead,
-        hits: NDArray[np.uint64],
-        found: int,
-    ) -> int:
-        shift = self.record.parameter
-        return mih.search(queries, radius, shift, self._view, self.record.born, dead, hits, found)
+def _find_in_tables(segment: Segment) -> Find:
+    view: Any = (*segment.arrays.values(), segment.record.parameter, segment.record.born)
+    return lambda queries, radius, dead, hits: mih.search(queries, radius, view, dead, hits)
 
 
-class _Sorted(Part):
-    def __init__(self, segment: Segment) -> None:
-        super().__init__(segment)
-        self._view = exact.Sorted(segment.arrays["values"], self.keys)
-
-    def find(
-        self,
-        queries: NDArray[Any],
-        radius: int,  # noqa: ARG002 equality has none, but shares the call with the others
-        dead: Dead,
-        hits: NDArray[np.uint64],
-        found: int,
-    ) -> int:
-        return exact.look_up(queries, self._view, self.record.born, dead, hits, found)
+def _find_in_sorted(segment: Segment) -> Find:
+    view: Any = (*segment.arrays.values(), segment.record.born)
+    return lambda queries, _radius, dead, hits: exact.look_up(queries, view, dead, hits)
 
 
-_PARTS = {Kind.PLANES: _Planes, Kind.TABLES: _Tables, Kind.SORTED: _Sorted}
-
-
-def open_part(segment: Segment) -> Part:
-    """Return the searchable form of a segment."""
-    return _PARTS[segment.record.kind](segment)
+_FINDS = {
+    Kind.PLANES: _find_in_planes,
+    Kind.TABLES: _find_in_tables,
+    Kind.SORTED: _find_in_sorted,
+}

@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tutela.fingerprint.kernel import kernel
 from tutela.match.bits import PLANE_LANES, lowest, near_planes
 from tutela.match.hits import Dead, emit, is_dead
-from tutela.match.kernel import kernel
-from tutela.match.layout import distance
+from tutela.match.layout import distance, regroup
 
 PLANES = 3
 BLOCK = 1024  # rows whose planes (12 KB) stay in the nearest cache while all queries pass
@@ -27,29 +27,33 @@ class Planes(NamedTuple):
     codes: NDArray[np.uint64]  # (rows, 4), regrouped
     keys: NDArray[np.uint64]  # (rows,)
     planes: NDArray[np.uint32]  # (3, rows rounded up to a multiple of 16)
+    born: int
 
 
-@kernel
+@kernel()
 def scan(
-    queries: NDArray[np.uint16],
+    codes: NDArray[np.uint16],
     radius: int,
     segment: Planes,
-    born: int,
-    dead: Dead,
+    deleted: Dead,
     hits: NDArray[np.uint64],
-    found: int,
-) -> int:
-    """Add all rows within `radius` bits of the regrouped queries (q, 16) to `hits`."""
+) -> None:
+    """Add all rows within `radius` bits of codes (q, 16), as PDQ gives them, to `hits`.
+
+    `segment` and `deleted` come as plain tuples, which cost less to hand over.
+    """
+    segment = Planes(*segment)
+    dead = Dead(*deleted)
     rows = segment.codes.shape[0]
-    first = np.uint64(segment.planes.ctypes.data)
-    stride = np.uint64(4 * segment.planes.shape[1])
+    queries = regroup(codes)
     words = queries.view(np.uint64)
     halves = queries.view(np.uint32)
+    first = np.uint64(segment.planes.ctypes.data)
+    stride = np.uint64(4 * segment.planes.shape[1])
     for block in range(0, rows, BLOCK):
-        block_end = min(block + BLOCK, rows)
         for query in range(queries.shape[0]):
             half = (halves[query, 0], halves[query, 1], halves[query, 2])
-            for begin in range(block, block_end, PLANE_LANES):
+            for begin in range(block, min(block + BLOCK, rows), PLANE_LANES):
                 at = first + np.uint64(4 * begin)
                 near = near_planes(at, at + stride, at + stride + stride, half, np.uint32(radius))
                 if rows - begin < PLANE_LANES:
@@ -58,6 +62,5 @@ def scan(
                     row = begin + lowest(near)
                     near &= near - np.uint64(1)
                     apart = distance(segment.codes[row], words[query])
-                    if apart <= radius and not is_dead(segment.keys[row], born, dead):
-                        found = emit(hits, found, query, apart, segment.keys[row])
-    return found
+                    if apart <= radius and not is_dead(segment.keys[row], segment.born, dead):
+                        emit(hits, query, apart, segment.keys[row])

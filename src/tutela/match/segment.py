@@ -1,6 +1,6 @@
 """Segment files: immutable, memory-mapped, and of a size that follows from their header.
 
-A file is a header of 64 bytes and then the sections that `sections` lists, each aligned to 64
+A file is a header of 64 bytes and then the sections that `Shape` lists, each aligned to 64
 bytes, all numbers little-endian. Nothing in it is parsed beyond the header: the arrays are the
 sections themselves. A file shorter or longer than its header says is refused at opening; its
 content is held against the SHA-256 in the manifest by `verify`.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 import hashlib
 import mmap
+import os
 import struct
 from math import prod
 from pathlib import Path
@@ -39,19 +40,6 @@ class Kind(enum.IntEnum):
     DELETED = 4
 
 
-class Record(msgspec.Struct, frozen=True):
-    """What the manifest says of a segment; `born` is the sequence at which it was written."""
-
-    file: str
-    kind: Kind
-    parameter: int
-    space: str
-    rows: int
-    born: int
-    size_bytes: int
-    sha256: str
-
-
 class Section(NamedTuple):
     """A section of a segment file: an array at an offset in bytes."""
 
@@ -70,40 +58,70 @@ def aligned(offset: int) -> int:
     return -(-offset // ALIGNMENT) * ALIGNMENT
 
 
-def sections(kind: Kind, parameter: int, rows: int) -> dict[str, Section]:
-    """Return the sections of a segment in file order."""
-    columns: list[tuple[str, str, tuple[int, ...]]]
-    if kind is Kind.SORTED:
-        columns = [("values", "<u1", (rows, parameter)), ("keys", "<u8", (rows,))]
-    elif kind is Kind.DELETED:
-        columns = [("keys", "<u8", (rows,)), ("sequences", "<i8", (rows,))]
-    else:
-        columns = [("codes", "<u8", (rows, 4)), ("keys", "<u8", (rows,))]
-        if kind is Kind.PLANES:
-            columns.append(("planes", "<u4", (3, aligned(4 * rows) // 4)))
-        else:
-            # Vectors of 32 tags and words of ids are read from any place: hence the padding.
-            columns += [
-                ("offsets", "<u4", (CHUNKS, (1 << (16 - parameter)) + 1)),
-                ("tags", "<u2", (CHUNKS, aligned(2 * rows + 64) // 2)),
-                ("ids", "<u1", (CHUNKS, aligned(3 * rows + 8))),
-            ]
-    found: dict[str, Section] = {}
-    offset = HEADER_BYTES
-    for name, dtype, shape in columns:
-        found[name] = Section(offset, dtype, shape)
-        offset = found[name].end
-    return found
+class Shape(NamedTuple):
+    """What the header says, from which the place of every section follows."""
+
+    kind: Kind
+    parameter: int
+    rows: int
+
+    def header(self) -> bytes:
+        """Return the header of the file."""
+        return HEADER.pack(MAGIC, *self).ljust(HEADER_BYTES, b"\x00")
+
+    def size_bytes(self) -> int:
+        """Return the size of the file."""
+        return max(section.end for section in self.sections().values())
+
+    def sections(self) -> dict[str, Section]:
+        """Return the sections in file order."""
+        found: dict[str, Section] = {}
+        offset = HEADER_BYTES
+        for name, dtype, shape in self._columns():
+            found[name] = Section(offset, dtype, shape)
+            offset = found[name].end
+        return found
+
+    def _columns(self) -> list[tuple[str, str, tuple[int, ...]]]:
+        rows = self.rows
+        match self.kind:
+            case Kind.SORTED:
+                return [("values", "<u1", (rows, self.parameter)), ("keys", "<u8", (rows,))]
+            case Kind.DELETED:
+                return [("keys", "<u8", (rows,)), ("sequences", "<i8", (rows,))]
+            case Kind.PLANES:
+                return [
+                    ("codes", "<u8", (rows, 4)),
+                    ("keys", "<u8", (rows,)),
+                    ("planes", "<u4", (3, aligned(4 * rows) // 4)),
+                ]
+            case Kind.TABLES:
+                # Whole vectors are read from any place in the tags: hence their padding.
+                return [
+                    ("codes", "<u8", (rows, 4)),
+                    ("keys", "<u8", (rows,)),
+                    ("offsets", "<u4", (CHUNKS, (1 << (16 - self.parameter)) + 1)),
+                    ("tags", "<u2", (CHUNKS, aligned(2 * rows + 64) // 2)),
+                    ("ids", "<u1", (CHUNKS, aligned(3 * rows))),
+                ]
 
 
-def size_bytes(kind: Kind, parameter: int, rows: int) -> int:
-    """Return the size of a segment file."""
-    return max(section.end for section in sections(kind, parameter, rows).values())
+class Record(msgspec.Struct, frozen=True):
+    """What the manifest says of a segment; `born` is the sequence at which it was written."""
 
+    file: str
+    space: str
+    kind: Kind
+    parameter: int
+    rows: int
+    born: int
+    size_bytes: int
+    sha256: str
 
-def pack_header(kind: Kind, parameter: int, rows: int) -> bytes:
-    """Return the header of a segment file."""
-    return HEADER.pack(MAGIC, kind, parameter, rows).ljust(HEADER_BYTES, b"\x00")
+    @property
+    def shape(self) -> Shape:
+        """What the header of the file says."""
+        return Shape(self.kind, self.parameter, self.rows)
 
 
 class Segment:
@@ -118,27 +136,25 @@ class Segment:
         """
         self.record = record
         self.path = folder / record.file
-        expected = size_bytes(record.kind, record.parameter, record.rows)
+        shape = record.shape
         with self.path.open("rb") as stream:
-            size = stream.seek(0, 2)
-            if size != expected or size != record.size_bytes:
+            size = stream.seek(0, os.SEEK_END)
+            if size != record.size_bytes or size != shape.size_bytes():
                 raise IntegrityError(
                     f"segment {record.file} has {size} bytes and should have {record.size_bytes}",
                     code="segment_size",
                     hint=HINT,
                 )
             self._map = mmap.mmap(stream.fileno(), size, access=mmap.ACCESS_READ)
-        if self._map[:HEADER_BYTES] != pack_header(record.kind, record.parameter, record.rows):
+        if self._map[:HEADER_BYTES] != shape.header():
             raise IntegrityError(
                 f"segment {record.file} does not begin with the header it should have",
                 code="segment_header",
                 hint=HINT,
             )
         self.arrays: dict[str, NDArray[Any]] = {
-            name: np.frombuffer(
-                self._map, section.dtype, count=prod(section.shape), offset=section.offset
-            ).reshape(section.shape)
-            for name, section in sections(record.kind, record.parameter, record.rows).items()
+            name: np.frombuffer(self._map, dtype, prod(size), offset).reshape(size)
+            for name, (offset, dtype, size) in shape.sections().items()
         }
 
     def prewarm(self) -> None:

@@ -1,8 +1,8 @@
 """Spaces: the kinds of values that an index holds, and how each is compared.
 
 `pdq` is searched by distance. Everything else is compared for equality: the three digests as they
-are, and every other name (`photodna`, a licensee's algorithm) by the SHA-256 of its values, whatever
-their width.
+are, and every other name (`photodna`, a licensee's algorithm) by the SHA-256 of its values, of
+whatever width.
 """
 
 from __future__ import annotations

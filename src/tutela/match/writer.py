@@ -74,9 +74,10 @@ class IndexWriter:
     def close(self) -> None:
         """Drop what was not committed and release the lock."""
         try:
-            for builder in self._builders.values():
-                builder.discard()
-            self._builders.clear()
+            for codes in self._codes.values():
+                codes.discard()
+            for values in self._values.values():
+                values.discard()
             self._sweep()
         finally:
             self._lock.close()
@@ -105,21 +106,13 @@ class IndexWriter:
         Raises:
             UsageError: shapes or types are wrong, or a key is of a list that is not there.
         """
-        radius = spaces.is_radius_space(space)
-        checked = spaces.codes(values) if radius else spaces.exact_values(space, values)
-        self._check_keys(keys, len(checked))
-        if not len(checked):
-            return
+        self._check_keys(keys, len(values))
         with _disk(self._folder):
-            self._changed = True
-            if radius:
-                self._add_codes(space, regroup(checked.view(np.uint16)), keys)
-                return
-            builder = self._builders.get(space)
-            if builder is None:
-                builder = self._workshop.value_builder(space, checked.shape[1])
-                self._builders[space] = builder
-            builder.append(checked, keys)
+            if spaces.is_radius_space(space):
+                self._add_codes(space, regroup(spaces.codes(values).view(np.uint16)), keys)
+            else:
+                self._add_values(space, spaces.exact_values(space, values), keys)
+            self._changed |= len(keys) > 0
 
     def delete_keys(self, keys: NDArray[np.uint64]) -> None:
         """Delete all rows, of all spaces, that have one of the keys (n,) uint64 by now.
@@ -173,13 +166,15 @@ class IndexWriter:
             return self._publish(records)
 
     def _begin(self, manifest: Manifest) -> None:
+        """Start from a generation, with nothing changed yet."""
         self._manifest = manifest
         self._changed = manifest.generation == 0
         self._sequence = manifest.sequence + 1
-        self._next_list = manifest.next_list
-        self._lists = {info.number: info for info in manifest.lists}
+        self._next_list: int = manifest.next_list
+        self._lists: dict[int, ListInfo] = {info.number: info for info in manifest.lists}
         self._records = list(manifest.segments)
-        self._builders: dict[str, CodeBuilder | ValueBuilder] = {}
+        self._codes: dict[str, CodeBuilder] = {}
+        self._values: dict[str, ValueBuilder] = {}
         dead = open_dead(self._folder, manifest)
         self._workshop = Workshop(self._folder, manifest.next_file, dead)
 
@@ -192,19 +187,28 @@ class IndexWriter:
 
     def _add_codes(self, space: str, codes: NDArray[np.uint16], keys: NDArray[np.uint64]) -> None:
         while len(keys):
-            builder = self._builders.get(space)
-            if not isinstance(builder, CodeBuilder):
-                builder = self._builders[space] = self._workshop.code_builder(space)
+            builder = self._codes.get(space)
+            if builder is None:
+                builder = self._codes[space] = self._workshop.code_builder(space)
             fits = builder.room
             builder.append(codes[:fits], keys[:fits])
             codes, keys = codes[fits:], keys[fits:]
             if not builder.room:
-                self._records.append(self._builders.pop(space).finish(self._sequence))
+                self._records.append(self._codes.pop(space).finish(self._sequence))
+
+    def _add_values(self, space: str, values: NDArray[np.uint8], keys: NDArray[np.uint64]) -> None:
+        if len(keys):
+            builder = self._values.get(space)
+            if builder is None:
+                builder = self._workshop.value_builder(space, values.shape[1])
+                self._values[space] = builder
+            builder.append(values, keys)
 
     def _seal(self) -> None:
         """Turn what was added so far into segments."""
-        for space in list(self._builders):
-            self._records.append(self._builders.pop(space).finish(self._sequence))
+        for builders in (self._codes, self._values):
+            while builders:
+                self._records.append(builders.popitem()[1].finish(self._sequence))
 
     def _publish(self, records: list[Record]) -> int:
         dead = self._workshop.dead
