@@ -74,13 +74,18 @@ class _Segment:
 
 
 class Ewf:
-    """An open E01 image; see `Container` and `Verifiable`. Members are those of the disk inside."""
+    """An open E01 image; see `Container` and `Verifiable`. Members are those of the disk inside.
+
+    A damaged piece of the image, of 32 KiB as a rule, reads as zeros in libewf, without an error:
+    only `verify` tells.
+    """
 
     kind = "ewf"
     splittable = True
 
     def __init__(self, source: Source, limits: ContainerLimits, budget: Budget) -> None:
         _check_segments(source)
+        self._whole = _last_section(source.streams[-1]).startswith(b"done\0")
         self._handle = pyewf.handle()
         try:
             self._handle.open_file_objects([_Segment(stream) for stream in source.streams])
@@ -92,6 +97,8 @@ class Ewf:
             raise ContainerError(
                 f"the image cannot be opened: {_told(error)}", code="damaged"
             ) from error
+        if not self.size_bytes:
+            raise ContainerError("the image ends before its description", code="truncated")
         self._media = _Media(self._handle)
         if len(source.streams) > 1:  # never nested; what it may expand to is for all segments
             budget = limits.budget(sum(size_of(stream) for stream in source.streams))
@@ -99,7 +106,9 @@ class Ewf:
 
     def members(self) -> Iterator[Member]:
         """Yield the allocated files of all volumes; see `Image.members`."""
-        return self._image.members()
+        yield from self._image.members()
+        if not self._whole and not self.stored:
+            raise ContainerError("the image ends before its digests", code="truncated")
 
     def open(self, member: Member) -> BinaryIO:
         """Return the bytes of a file, seekable."""
@@ -137,11 +146,14 @@ def _check_segments(source: Source) -> None:
         number = struct.unpack_from("<H", head, 9)[0] if head.startswith(_SIGNATURE[:8]) else 0
         if number != wanted:
             raise _missing(wanted)
-    last = source.streams[-1]
-    last.seek(max(0, size_of(last) - _SECTION_BYTES))
-    # The last section of a segment says whether another segment follows: `next` or `done`.
-    if last.read(5) == b"next\0":
+    if _last_section(source.streams[-1]).startswith(b"next\0"):
         raise _missing(len(source.streams) + 1)
+
+
+def _last_section(segment: BinaryIO) -> bytes:
+    """Return the header that ends a segment: `next` if another follows, `done` if none does."""
+    segment.seek(max(0, size_of(segment) - _SECTION_BYTES))
+    return segment.read(_SECTION_BYTES)
 
 
 def _missing(number: int) -> ContainerError:
