@@ -111,7 +111,7 @@ def test_names_that_are_not_utf8_are_kept(tmp_path):
 
 
 def test_a_tree_deeper_than_any_path_is_read_to_the_bottom(tmp_path):
-    depth, name = 1500, b"deep"
+    depth, name = 900, b"deep"
     folder = os.open(tmp_path, os.O_RDONLY)
     for _ in range(depth):
         os.mkdir(name, dir_fd=folder)

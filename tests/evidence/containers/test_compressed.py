@@ -128,7 +128,7 @@ def test_a_bomb_ends_at_the_budget_in_little_time_and_memory(kind):
         tracemalloc.stop()
     assert raised.value.code == "expansion_limit"
     assert size <= 8 << 20
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < 5
 
 
 def test_a_dictionary_of_gigabytes_is_refused():

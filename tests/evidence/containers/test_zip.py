@@ -325,7 +325,11 @@ def test_only_times_with_a_zone_are_given(extra, wanted):
 
 
 @given(
-    st.dictionaries(st.text(min_size=1, max_size=20), st.binary(max_size=400), max_size=6),
+    st.dictionaries(
+        st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1, max_size=20),
+        st.binary(max_size=400),
+        max_size=6,
+    ),
     st.sampled_from([0, 8, 12, 14]),
     st.binary(max_size=50),
     st.binary(max_size=50),

@@ -15,6 +15,7 @@ from tutela.evidence import expand
 from tutela.evidence.container import Budget, Container, ContainerLimits, Format, Member, Source
 from tutela.evidence.containers import tar
 from tutela.evidence.stream import buffered, window
+from tutela.evidence.tarheader import BLOCK, Cursor
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -97,7 +98,7 @@ class Compressed:
             self._current = (member, self._expanded(self._budget))
             yield member
             return
-        cursor = tar.Cursor(self._expanded(self._budget))
+        cursor = Cursor(self._expanded(self._budget))
         for entry in tar.entries(cursor, self._limits.members):
             member = tar.member_of(entry, self._budget)
             self._current = (member, buffered(_Passing(cursor, entry)))
@@ -119,7 +120,7 @@ class Compressed:
     def _holds_tar(self) -> bool:
         """Look at the first block; what cannot be read will show again where it is told of."""
         try:
-            head = self._expanded(None).read(tar.BLOCK)
+            head = self._expanded(None).read(BLOCK)
         except ContainerError:
             return False
         return tar.begins(head)
@@ -140,7 +141,7 @@ class Compressed:
 class _Passing(io.RawIOBase):
     """The bytes of a tar entry as they come by, with zeros in the holes of a sparse one."""
 
-    def __init__(self, cursor: tar.Cursor, entry: tar.Entry) -> None:
+    def __init__(self, cursor: Cursor, entry: tar.Entry) -> None:
         super().__init__()
         self._cursor = cursor
         self._size_bytes = entry.size_bytes

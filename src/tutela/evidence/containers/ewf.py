@@ -25,6 +25,7 @@ from tutela.evidence.container import (
     Verification,
 )
 from tutela.evidence.containers.image import Image
+from tutela.evidence.filesystem import told
 from tutela.evidence.stream import Positioned, buffered, size_of
 
 _SIGNATURE = b"EVF\x09\x0d\x0a\xff\x00\x01"
@@ -45,7 +46,7 @@ class _Media(Positioned):
             data: bytes = self._handle.read_buffer_at_offset(size, position)
         except _FAILURES as error:
             raise ContainerError(
-                f"the image cannot be read at byte {position}: {_told(error)}", code="damaged"
+                f"the image cannot be read at byte {position}: {told(error)}", code="damaged"
             ) from error
         if not data:
             raise ContainerError("the image ends too early", code="truncated")
@@ -95,7 +96,7 @@ class Ewf:
             )
         except _FAILURES as error:
             raise ContainerError(
-                f"the image cannot be opened: {_told(error)}", code="damaged"
+                f"the image cannot be opened: {told(error)}", code="damaged"
             ) from error
         if not self.size_bytes:
             raise ContainerError("the image ends before its description", code="truncated")
@@ -170,10 +171,6 @@ def _digest(handle: Any, name: str) -> bytes | None:
         return bytes.fromhex(text) if text else None
     except ValueError:
         return None
-
-
-def _told(error: Exception) -> str:
-    return str(error).replace("\n", " ")[:200]
 
 
 def _recognises(source: Source) -> bool:

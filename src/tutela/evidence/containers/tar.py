@@ -13,12 +13,20 @@ from typing import BinaryIO, NamedTuple
 
 from tutela.core.errors import ContainerError
 from tutela.evidence.container import Budget, Container, ContainerLimits, Format, Member, Source
-from tutela.evidence.stream import BLOCK_BYTES, mosaic, size_of, window
+from tutela.evidence.stream import mosaic, window
+from tutela.evidence.tarheader import (
+    BLOCK,
+    Cursor,
+    decimal,
+    number,
+    old_sparse,
+    pax_records,
+    pax_sparse,
+    placed,
+)
 
-BLOCK = 512
 _ZEROS = bytes(BLOCK)
 _EXTENDED_BYTES = 1 << 20  # of a long name or a set of pax records
-_PIECES = 1 << 20  # of one sparse file
 _ZERO_BLOCKS = 2048  # after the end mark, before we stop looking for another archive
 
 _SKIPPED = {b"1": "hardlink", b"2": "symlink", b"3": "device", b"4": "device", b"6": "fifo"}
@@ -46,49 +54,6 @@ class Entry(NamedTuple):
     def next_at(self) -> int:
         """Where the next header begins."""
         return self.data_at + (self.stored_bytes + BLOCK - 1) // BLOCK * BLOCK
-
-
-class Cursor:
-    """Reads an archive forwards, by seeking where that is possible."""
-
-    def __init__(self, stream: BinaryIO, position: int = 0) -> None:
-        self._stream = stream
-        self._seekable = stream.seekable()
-        self.position = position
-        if position:
-            stream.seek(position)
-
-    def read(self, size: int) -> bytes:
-        """Return `size` bytes, fewer only at the end."""
-        data = self._stream.read(size)
-        self.position += len(data)
-        return data
-
-    def exactly(self, size: int) -> bytes:
-        """Return `size` bytes.
-
-        Raises:
-            ContainerError: `truncated`.
-        """
-        data = self.read(size)
-        if len(data) < size:
-            raise ContainerError("ends in the middle of a header", code="truncated")
-        return data
-
-    def go_to(self, position: int) -> None:
-        """Move forwards to `position`.
-
-        Raises:
-            ContainerError: `truncated`.
-        """
-        if self._seekable:
-            size = size_of(self._stream)
-            self.position = self._stream.seek(min(position, size))
-            if position > size:
-                raise ContainerError("ends in the middle of a file", code="truncated")
-        while self.position < position:
-            if not self.read(min(BLOCK_BYTES, position - self.position)):
-                raise ContainerError("ends in the middle of a file", code="truncated")
 
 
 class Tar:
@@ -172,7 +137,7 @@ def read_entry(cursor: Cursor) -> Entry | None:
             raise ContainerError("ends in the middle of a header", code="truncated")
         if not _checks(header):
             raise ContainerError("a header is damaged", code="damaged")
-        kind, size = header[156:157], _number(header[124:136])
+        kind, size = header[156:157], number(header[124:136])
         if kind not in (_NAME, _LINK, _PAX_GLOBAL) and kind not in _PAX:
             break
         data = _extended(cursor, size)
@@ -181,7 +146,7 @@ def read_entry(cursor: Cursor) -> Entry | None:
         elif kind == _LINK:
             link = data.rstrip(b"\0")
         elif kind in _PAX:
-            pax = _pax_records(data)
+            pax = pax_records(data)
     return _entry(cursor, header, start, (name, link), pax)
 
 
@@ -238,18 +203,18 @@ def _entry(
 ) -> Entry:
     pax = dict(records)
     kind = header[156:157]
-    stored = _decimal(pax[b"size"]) if b"size" in pax else _number(header[124:136])
+    stored = decimal(pax[b"size"]) if b"size" in pax else number(header[124:136])
     if kind in _SKIPPED or kind == _FOLDER:
         stored = 0
     size, holed = stored, None
     if kind == _SPARSE:
-        size, holed = _old_sparse(cursor, header)
+        size, holed = old_sparse(cursor, header)
     data_at = cursor.position
     if any(key.startswith(b"GNU.sparse.") for key in pax):
-        size, holed = _pax_sparse(cursor, records, stored)
+        size, holed = pax_sparse(cursor, records, stored)
     pieces = None
     if holed is not None:
-        pieces = _placed(holed, cursor.position, size, data_at + stored)
+        pieces = placed(holed, cursor.position, size, data_at + stored)
     return Entry(
         pax.get(b"GNU.sparse.name") or pax.get(b"path") or names[0] or _header_name(header),
         kind,
@@ -270,83 +235,6 @@ def _extended(cursor: Cursor, size: int) -> bytes:
     return cursor.exactly(padded)[:size]
 
 
-def _pax_records(data: bytes) -> list[tuple[bytes, bytes]]:
-    records = []
-    position = 0
-    while position < len(data) and data[position]:
-        space = data.find(b" ", position, position + 12)
-        end = position + _decimal(data[position : max(space, position)])
-        key, equals, value = data[space + 1 : max(end - 1, 0)].partition(b"=")
-        if not space < end <= len(data) or not equals or data[end - 1 : end] != b"\n":
-            raise ContainerError("a pax header is damaged", code="damaged")
-        records.append((key, value))
-        position = end
-    return records
-
-
-def _old_sparse(cursor: Cursor, header: bytes) -> tuple[int, list[tuple[int, int]]]:
-    pieces: list[tuple[int, int]] = []
-    table, more = header[386:482], header[482]
-    while True:
-        pieces.extend(
-            (_number(table[at : at + 12]), _number(table[at + 12 : at + 24]))
-            for at in range(0, len(table) - 23, 24)
-            if table[at]
-        )
-        if not more:
-            return _number(header[483:495]), pieces
-        if len(pieces) > _PIECES:
-            raise ContainerError("a sparse file in too many pieces", code="damaged")
-        block = cursor.exactly(BLOCK)
-        table, more = block[:504], block[504]
-
-
-def _pax_sparse(
-    cursor: Cursor, records: list[tuple[bytes, bytes]], stored: int
-) -> tuple[int, list[tuple[int, int]]]:
-    pax = dict(records)
-    size = _decimal(pax.get(b"GNU.sparse.realsize") or pax.get(b"GNU.sparse.size") or b"x")
-    if pax.get(b"GNU.sparse.major") == b"1":
-        numbers = _sparse_map(cursor, stored)
-    elif b"GNU.sparse.map" in pax:
-        numbers = [_decimal(text) for text in pax[b"GNU.sparse.map"].split(b",") if text]
-    else:
-        wanted = (b"GNU.sparse.offset", b"GNU.sparse.numbytes")
-        numbers = [_decimal(value) for key, value in records if key in wanted]
-    return size, list(zip(numbers[::2], numbers[1::2], strict=False))
-
-
-def _sparse_map(cursor: Cursor, stored: int) -> list[int]:
-    """Read the map before the data of format 1.0: lines of numbers, padded to whole blocks."""
-    text, end = b"", cursor.position + stored
-    count, lines = -1, [b""]
-    while count < 0 or len(lines) <= 1 + 2 * count:
-        if cursor.position >= end:
-            raise ContainerError("a sparse file without its map", code="damaged")
-        text += cursor.exactly(BLOCK)
-        lines = text.split(b"\n")
-        if count < 0 and len(lines) > 1:
-            count = _decimal(lines[0])
-        if count > _PIECES or len(text) > _PIECES * 40:
-            raise ContainerError("a sparse file in too many pieces", code="damaged")
-    return [_decimal(line) for line in lines[1 : 1 + 2 * count]]
-
-
-def _placed(
-    pieces: list[tuple[int, int]], data_at: int, size: int, data_end: int
-) -> list[tuple[int, int, int]]:
-    """Give every piece its place in the archive; pieces must ascend and fit."""
-    placed, position = [], 0
-    for here, length in pieces:
-        if here < position or here + length > size or data_at + length > data_end:
-            raise ContainerError("the map of a sparse file is damaged", code="damaged")
-        if length:
-            placed.append((here, data_at, length))
-        position = here + length
-        data_at += length
-    return placed
-
-
 def _header_name(header: bytes) -> bytes:
     name, prefix = _text(header[:100]), _text(header[345:500])
     return prefix + b"/" + name if prefix and header[257:263] == b"ustar\0" else name
@@ -356,28 +244,9 @@ def _text(field: bytes) -> bytes:
     return field.partition(b"\0")[0]
 
 
-def _number(field: bytes) -> int:
-    """Return a size: octal digits, or base 256 where the first bit is set (GNU)."""
-    if field[0] == 0x80:
-        return int.from_bytes(field[1:], "big")
-    try:
-        number = int(_text(field).strip() or b"0", 8)
-    except ValueError:
-        number = -1
-    if number < 0:
-        raise ContainerError("a number in a header is damaged", code="damaged")
-    return number
-
-
-def _decimal(text: bytes) -> int:
-    if not text.isdigit() or len(text) > 20:
-        raise ContainerError("a number in a pax header is damaged", code="damaged")
-    return int(text)
-
-
 def _modified(pax: bytes | None, header: bytes) -> datetime | None:
     try:
-        seconds = float(pax) if pax else _number(header[136:148])
+        seconds = float(pax) if pax else number(header[136:148])
         return datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError, ContainerError):
         return None
