@@ -121,6 +121,32 @@ def test_a_jpeg_counts_after_its_reduction(coffee, encode, apart, bits_of):
     assert outcome(large, DecodeLimits(pixels=600 * 400 - 1)) == "too_large"
 
 
+def test_a_jpeg_of_several_scans_counts_in_full(small_pictures):
+    # The decoder keeps every coefficient of these, at whatever scale: gigabytes from a small file.
+    side = struct.pack(">HH", 60_000, 60_000)
+    progressive = bytearray(small_pictures["jpeg_progressive"])
+    at = progressive.index(b"\xff\xc2")
+    progressive[at + 5 : at + 9] = side
+    assert outcome(bytes(progressive)) == "too_large"
+    separate = bytearray(small_pictures["jpeg"])
+    at = separate.index(b"\xff\xc0")
+    separate[at + 5 : at + 9] = side
+    assert outcome(bytes(separate), DecodeLimits(pixels=7500 * 7500)) in {"truncated", ""}
+    separate[separate.index(b"\xff\xda") + 4] = 1
+    assert outcome(bytes(separate), DecodeLimits(pixels=7500 * 7500)) == "too_large"
+
+
+def test_what_stands_between_segments(coffee, encode, bits_of):
+    data = encode(coffee.resize((1600, 1200)), "JPEG")
+    at = data.index(b"\xff\xdb")
+    filled, junk = data[:at] + b"\xff" * 9 + data[at:], data[:at] + b"\0" * 9 + data[at:]
+    reduced, full = DecodeLimits(pixels=400 * 300), DecodeLimits(pixels=1600 * 1200)
+    assert bits_of(filled) == bits_of(data)
+    assert outcome(filled, reduced) == ""
+    assert outcome(junk, reduced) == "too_large"
+    assert outcome(junk, full) == ""
+
+
 def test_the_file_itself_has_a_limit(small_pictures):
     data = small_pictures["png"]
     assert outcome(data, DecodeLimits(size_bytes=len(data))) == ""

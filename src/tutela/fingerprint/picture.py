@@ -28,7 +28,7 @@ from PIL import (
 )
 
 from tutela.core.errors import MediaError
-from tutela.fingerprint.jpeg import reducible
+from tutela.fingerprint.jpeg import layout
 from tutela.fingerprint.pixels import TURNS, Frame
 from tutela.fingerprint.png import without_notes
 from tutela.fingerprint.sniff import looks_like_picture
@@ -64,7 +64,7 @@ heif_options.AUX_IMAGES = False
 class DecodeLimits:
     """What one picture may cost.
 
-    `size_bytes` of the file; `pixels` of one decoded frame (for a JPEG: after its reduction);
+    `size_bytes` of the file; `pixels` of one decoded frame (a JPEG in one scan: after reduction);
     `frames` fingerprinted of one animation, `animation_frames` and `animation_pixels` decoded of
     it to get there.
     """
@@ -118,7 +118,7 @@ class Picture:
             data = without_notes(self._data) if self.format == "png" else self._data
             image = _PLUGINS[self.format](BytesIO(data))
             full = image.size
-            scale = self._reduce(image, reduce_to)
+            scale = self._reduce(image, reduce_to) if self.format == "jpeg" else 1
             first = image.tell()
             frame = self._load(image, 0, full, scale)
         yield frame
@@ -148,24 +148,31 @@ class Picture:
 
     def _reduce(self, image: ImageFile.ImageFile, reduce_to: int | None) -> int:
         """Have a JPEG decoded at the largest reduction allowed, and return that."""
-        if reduce_to is None or self.format != "jpeg" or not reducible(self._data, image.size):
+        coded = layout(self._data, image.size)
+        if not coded.streamed:
+            self._check(image.size)
+        if reduce_to is None or not coded.reducible:
             return 1
         shorter = min(image.size)
         scale = next((s for s in (8, 4, 2) if shorter >= s * reduce_to), 1)
         image.draft("L", (image.width // scale, image.height // scale))
         return scale
 
+    def _check(self, size: tuple[int, int]) -> None:
+        """Refuse a frame whose header announces more pixels than the limit."""
+        width, height = size
+        if width * height > self.limits.pixels:
+            raise MediaError(
+                f"{width} x {height} pixels are over the limit of {self.limits.pixels}",
+                code="too_large",
+                hint="raise the pixel limit if the picture is to be trusted",
+            )
+
     def _load(
         self, image: ImageFile.ImageFile, number: int, full: tuple[int, int], scale: int
     ) -> Frame:
         """Decode the frame at which `image` stands, if its header keeps the limits."""
-        pixels = image.width * image.height
-        if pixels > self.limits.pixels:
-            raise MediaError(
-                f"{image.width} x {image.height} pixels are over the limit of {self.limits.pixels}",
-                code="too_large",
-                hint="raise the pixel limit if the picture is to be trusted",
-            )
+        self._check(image.size)
         image.load()
         if self.format in _TURNED_BY_DECODER:
             full = image.size

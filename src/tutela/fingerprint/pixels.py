@@ -54,7 +54,7 @@ class Frame:
         """
         width, height = self.image.size
         deep = self.image.mode in _DEEP
-        step = max(1, STRIP_BYTES // (4 * width))
+        step = max(1, STRIP_BYTES // (len(self.image.getbands()) * width))
         gain, offset = self._tone() if deep else (1.0, 0.0)
         for top in range(0, height, step):
             if step >= height:
