@@ -85,7 +85,11 @@ class Reader:
         key = read.digests.sha256 or b""
         judged = self._known.get(key)
         if judged is None:
-            bounds = DecodeLimits(pixels=limits.picture_pixels, frames=limits.frames)
+            bounds = DecodeLimits(
+                pixels=limits.picture_pixels,
+                frames=limits.frames,
+                size_bytes=limits.picture_bytes,
+            )
             try:
                 judged = Judged(tuple(content.fingerprint(read.data, bounds)))
             except MediaError as error:

@@ -155,8 +155,8 @@ class Visit:
         shared = order == ITSELF and container is not None and container.splittable
         if container is not None and shared:
             listed, trouble = self._list(container)
-        if order == ITSELF and container is not None and isinstance(container, Verifiable):
-            return self._verified(container.kind, container, listed, trouble)
+        if order == ITSELF and isinstance(container, Verifiable):
+            return self._verified(container, listed, trouble)
         if self._hollow(source.size_bytes, stored_bytes):
             if container is not None and not shared:
                 listed, trouble = self._walk(container, order, inside, budget)
@@ -202,16 +202,14 @@ class Visit:
         source.stream.seek(0)
         return self._reader.read(source.stream, b"", self._limits, self._progress)
 
-    def _verified(
-        self, kind: str, container: Verifiable, listed: int, trouble: InputError | None
-    ) -> Outcome:
+    def _verified(self, container: Verifiable, listed: int, trouble: InputError | None) -> Outcome:
         """Read a whole image and compare it with the digests that it carries."""
-        size = 0
+        told = 0
 
         def progress(read_bytes: int) -> None:
-            nonlocal size
-            self._progress(read_bytes - size)
-            size = read_bytes
+            nonlocal told
+            self._progress(read_bytes - told)
+            told = read_bytes
 
         status, reason, detail, computed = Status.HASHED, "", "", Digests()
         try:
@@ -228,8 +226,8 @@ class Visit:
             ITSELF,
             (),
             status,
-            size_bytes=size,
-            kind=kind,
+            size_bytes=container.size_bytes,
+            kind=container.kind,
             reason=reason,
             detail=detail,
             digests=computed,
