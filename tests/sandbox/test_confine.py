@@ -169,5 +169,6 @@ def test_the_memory_limit_counts_from_what_is_there_at_the_start(start, ask):
 
     pool = start(grow, limits=limits)
     assert ask(pool, b"96").replies == [b"%d" % (96 << 20)]
-    assert ask(pool, b"129").end.code == "memory"
+    # Well over: what the parent has freed before the fork may be taken again.
+    assert ask(pool, b"256").end.code == "memory"
     ballast.close()
