@@ -14,7 +14,6 @@ from tutela.core.errors import UsageError
 from tutela.core.media import PDQ
 from tutela.match import build as builders
 from tutela.match import index as reader
-from tutela.match import rewrite
 from tutela.match.index import Index
 from tutela.match.key import pack_key
 from tutela.match.segment import Kind
@@ -62,7 +61,7 @@ def shapes(index):
 def test_equals_brute_force_with_deletes_and_duplicates(
     photograph_codes, monkeypatch, *, shape, rows, radius, minimum, commits, compacted, seed
 ):
-    monkeypatch.setattr(rewrite, "TABLES_ROWS_MINIMUM", minimum)
+    monkeypatch.setattr(builders, "TABLES_ROWS_MINIMUM", minimum)
     rng = np.random.default_rng(seed)
     codes = make(shape, rows, rng, photograph_codes)
     alive = np.ones(rows, bool)
@@ -93,7 +92,7 @@ def test_equals_brute_force_with_deletes_and_duplicates(
 
 @pytest.mark.parametrize("shift", [0, 1, 3, 9])
 def test_every_radius_at_every_shift(photograph_codes, tmp_path, monkeypatch, shift):
-    monkeypatch.setattr(rewrite, "TABLES_ROWS_MINIMUM", 1)
+    monkeypatch.setattr(builders, "TABLES_ROWS_MINIMUM", 1)
     monkeypatch.setattr(builders, "shift_for", lambda _rows: shift)
     rng = np.random.default_rng(shift)
     codes = np.concatenate([photograph_codes, clusters(600, rng), crowded(600, rng)])

@@ -39,13 +39,11 @@ def shift_for(rows: int) -> int:
 class CodeBuilder:
     """Builds the segments of a radius space from regrouped codes."""
 
-    def __init__(self, folder: Path, file: str, space: str, *, tables: int) -> None:
-        """Begin a file; `tables` is the number of rows from which tables are built."""
+    def __init__(self, folder: Path, file: str, space: str) -> None:
         self.rows = 0
         self._folder = folder
         self._file = file
         self._space = space
-        self._tables = tables
         self._stack = ExitStack()
         self._out = self._stack.enter_context((folder / file).open("wb+"))
         self._out.write(bytes(HEADER_BYTES))
@@ -65,7 +63,7 @@ class CodeBuilder:
     def finish(self, born: int) -> Record:
         """Write what remains and return the record of the segment."""
         kind, parameter = Kind.PLANES, 0
-        if self.rows >= self._tables:
+        if self.rows >= TABLES_ROWS_MINIMUM:
             kind, parameter = Kind.TABLES, shift_for(self.rows)
         shape = Shape(kind, parameter, self.rows)
         layout = shape.sections()

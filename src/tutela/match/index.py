@@ -17,7 +17,6 @@ from tutela.match import space as spaces
 from tutela.match.generation import Generation, load
 from tutela.match.hits import ordered, room_for
 from tutela.match.manifest import ListInfo
-from tutela.match.part import Part
 from tutela.match.segment import HINT
 from tutela.match.writer import IndexWriter
 
@@ -25,7 +24,7 @@ __all__ = ["Index", "IndexWriter", "Matches"]
 
 RADIUS_MAXIMUM_BITS = 31  # what sixteen tables with probes at one bit can answer
 _BATCH = 8192  # queries that go through the kernels together
-_ROOM = 1024  # hits for which there is room at first, besides some for each query
+_ROOM = 1024  # hits for which there is room at first, besides 32 for each query
 _HITS_TOGETHER = 1 << 22  # hits (64 MiB) beyond which a batch is halved
 
 
@@ -81,7 +80,9 @@ class Index:
         Raises:
             UsageError: the radius is out of range, or the codes are not (q, 32) uint8.
         """
-        return _joined(list(self.stream(codes, radius_bits, space=space)))
+        queries = _checked(codes, radius_bits, space)
+        self.refresh()
+        return _found(self._now, space, queries, radius_bits)
 
     def stream(
         self, codes: NDArray[np.uint8], radius_bits: int = PDQ_RADIUS_BITS, *, space: str = PDQ
@@ -90,13 +91,9 @@ class Index:
 
         A piece holds at most 2**22 hits, or those of one query.
         """
-        if not spaces.is_radius_space(space):
-            raise UsageError(f"space {space} is compared for equality only", hint="use lookup")
-        if not 0 <= radius_bits <= RADIUS_MAXIMUM_BITS:
-            raise UsageError(f"radius {radius_bits} is not between 0 and {RADIUS_MAXIMUM_BITS}")
-        checked = spaces.codes(codes)
+        queries = _checked(codes, radius_bits, space)
         self.refresh()
-        yield from _find(self._now, space, checked.view(np.uint16), radius_bits)
+        yield from _pieces(self._now, space, queries, radius_bits)
 
     def lookup(self, space: str, values: NDArray[np.uint8]) -> Matches:
         """Return every live row equal to one of the values (q, w) uint8, at distance 0.
@@ -108,7 +105,7 @@ class Index:
             raise UsageError(f"space {space} is searched by distance", hint="use search")
         checked = spaces.exact_values(space, values)
         self.refresh()
-        return _joined(list(_find(self._now, space, checked, 0)))
+        return _found(self._now, space, checked, 0)
 
     def count(self, space: str) -> int:
         """Return how many rows of a space can be found."""
@@ -155,14 +152,29 @@ class Index:
         return seen.st_ino, seen.st_mtime_ns, seen.st_size
 
 
-def _find(
+def _checked(codes: NDArray[np.uint8], radius: int, space: str) -> NDArray[np.uint16]:
+    if not spaces.is_radius_space(space):
+        raise UsageError(f"space {space} is compared for equality only", hint="use lookup")
+    if not 0 <= radius <= RADIUS_MAXIMUM_BITS:
+        raise UsageError(f"radius {radius} is not between 0 and {RADIUS_MAXIMUM_BITS}")
+    return spaces.codes(codes).view(np.uint16)
+
+
+def _found(generation: Generation, space: str, queries: NDArray[Any], radius: int) -> Matches:
+    if len(queries) == 1:  # a platform's every upload: spared the work of putting pieces together
+        hits = _hits(generation, space, queries, radius)
+        assert hits is not None
+        return Matches(*ordered(hits, 1, 0))
+    return _joined(list(_pieces(generation, space, queries, radius)))
+
+
+def _pieces(
     generation: Generation, space: str, queries: NDArray[Any], radius: int
 ) -> Iterator[Matches]:
-    parts = generation.parts.get(space, ())
     waiting = [(at, min(at + _BATCH, len(queries))) for at in range(0, len(queries), _BATCH)]
     while waiting:
         begin, end = waiting.pop(0)
-        hits = _hits(generation, parts, queries[begin:end], radius)
+        hits = _hits(generation, space, queries[begin:end], radius)
         if hits is None:
             middle = (begin + end) // 2
             waiting[:0] = [(begin, middle), (middle, end)]
@@ -171,10 +183,11 @@ def _find(
 
 
 def _hits(
-    generation: Generation, parts: tuple[Part, ...], queries: NDArray[Any], radius: int
+    generation: Generation, space: str, queries: NDArray[Any], radius: int
 ) -> NDArray[np.uint64] | None:
     """Return all hits, or None when there are too many for several queries together."""
-    room = _ROOM + 8 * len(queries)
+    parts = generation.parts.get(space, ())
+    room = _ROOM + 32 * len(queries)
     while True:
         hits = room_for(room)
         for part in parts:

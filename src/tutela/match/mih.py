@@ -49,7 +49,10 @@ class Tables(NamedTuple):
 
 
 class Search(NamedTuple):
-    """What is searched for and where, and what the stages leave for each other."""
+    """What is searched for and where, and what the stages leave for each other.
+
+    To hand this over costs about as much as a probe, so every stage works on a whole window.
+    """
 
     tables: Tables
     dead: Dead
@@ -58,9 +61,11 @@ class Search(NamedTuple):
     words: NDArray[np.uint64]  # the same, (queries, 4)
     radius: int
     shares: NDArray[np.int64]  # (16,): how radius + 1 is shared among the chunks
-    begins: NDArray[np.int64]  # (2, window, probes): postings of each probe, from
-    ends: NDArray[np.int64]  # ... and to
-    waiting: NDArray[np.int64]  # (candidates, 3): table, query, place among the postings or row
+    begins: NDArray[np.uint64]  # (2, window, probes): postings of each probe, from
+    ends: NDArray[np.uint64]  # ... and to
+    places: NDArray[np.uint64]  # (candidates,): which posting waits, then its row
+    tables_of: NDArray[np.int64]  # (candidates,): which table found it
+    queries_of: NDArray[np.int64]  # (candidates,): for which query
     effort: NDArray[np.int64]  # (queries,): candidates so far
     stopped: NDArray[np.int64]  # (queries,): tables from this one on are left to the plain scan
 
@@ -95,9 +100,11 @@ def search(
         queries.view(np.uint64),
         radius,
         shares_of(radius),
-        np.zeros((2, _WINDOW, _PROBES), np.int64),
-        np.zeros((2, _WINDOW, _PROBES), np.int64),
-        np.empty((_CANDIDATES + TAG_LANES, 3), np.int64),
+        np.zeros((2, _WINDOW, _PROBES), np.uint64),
+        np.zeros((2, _WINDOW, _PROBES), np.uint64),
+        np.empty(_CANDIDATES + TAG_LANES, np.uint64),
+        np.empty(_CANDIDATES + TAG_LANES, np.int64),
+        np.empty(_CANDIDATES + TAG_LANES, np.int64),
         np.zeros(count, np.int64),
         np.full(count, CHUNKS, np.int64),
     )
@@ -106,8 +113,7 @@ def search(
     for first in range(-2 * _WINDOW, pairs, _WINDOW):
         _ask_offsets(run, first + 2 * _WINDOW)
         _ask_tags(run, first + _WINDOW)
-        for pair in range(max(first, 0), min(first + _WINDOW, pairs)):
-            waiting = _compare_tags(run, pair, waiting)
+        waiting = _compare_tags(run, first, waiting)
     _compare_codes(run, waiting)
     for query in range(count):
         if run.stopped[query] < CHUNKS:
@@ -115,107 +121,134 @@ def search(
 
 
 @kernel(entry=False)
-def _probes(run: Search, table: int) -> int:
+def _probes(share: int, shift: int) -> int:
     """Return how many buckets of a table are read: the chunk's own, and those one bit away."""
-    return (0, 1, _PROBES - run.tables.shift)[run.shares[table]]
+    return 0 if share == 0 else 1 if share == 1 else _PROBES - shift
 
 
 @kernel(entry=False)
-def _bucket(run: Search, table: int, query: int, probe: int) -> np.int64:
-    own = np.int64(run.codes[query, table]) >> run.tables.shift
-    return own ^ np.int64(1 << probe >> 1)  # probe 0 flips nothing, probe k flips bit k - 1
+def _bucket(chunk: np.uint16, shift: int, probe: int) -> np.uint64:
+    """Return the bucket of a probe: 0 is the chunk's own, k has bit k - 1 of that flipped."""
+    return (np.uint64(chunk) >> np.uint64(shift)) ^ np.uint64(1 << probe >> 1)
 
 
 @kernel(entry=False)
 def _ask_offsets(run: Search, first: int) -> None:
-    offsets = run.tables.offsets
-    count = run.codes.shape[0]
-    start = np.uint64(offsets.ctypes.data)
+    codes, shares, shift = run.codes, run.shares, run.tables.shift
+    count = codes.shape[0]
+    start = np.uint64(run.tables.offsets.ctypes.data)
+    bytes_each = 4 * run.tables.offsets.shape[1]
     for pair in range(first, min(first + _WINDOW, CHUNKS * count)):
         table = pair // count
-        query = pair - table * count
-        row = table * offsets.shape[1]
-        for probe in range(_probes(run, table)):
+        chunk = codes[pair - table * count, table]
+        offsets = start + np.uint64(table * bytes_each)
+        for probe in range(_probes(shares[table], shift)):
             if probe == 0 or probe > 4:  # 16 offsets share a cache line
-                prefetch(start + np.uint64(4 * (row + _bucket(run, table, query, probe))))
+                prefetch(offsets + (_bucket(chunk, shift, probe) << np.uint64(2)))
 
 
 @kernel(entry=False)
 def _ask_tags(run: Search, first: int) -> None:
-    tables = run.tables
-    count = run.codes.shape[0]
-    rows = tables.codes.shape[0]
-    start = np.uint64(tables.tags.ctypes.data)
-    half = (first // _WINDOW) & 1
+    codes, shares, shift, begins, ends = (
+        run.codes,
+        run.shares,
+        run.tables.shift,
+        run.begins[(first // _WINDOW) & 1],
+        run.ends[(first // _WINDOW) & 1],
+    )
+    count = codes.shape[0]
+    rows = np.uint64(run.tables.codes.shape[0])
+    start = np.uint64(run.tables.tags.ctypes.data)
+    bytes_each = 2 * run.tables.tags.shape[1]
     for pair in range(max(first, 0), min(first + _WINDOW, CHUNKS * count)):
         table = pair // count
-        query = pair - table * count
-        row = table * tables.tags.shape[1]
-        for probe in range(_probes(run, table)):
-            bucket = _bucket(run, table, query, probe)
+        chunk = codes[pair - table * count, table]
+        tags = start + np.uint64(table * bytes_each)
+        offsets = run.tables.offsets[table]
+        for probe in range(_probes(shares[table], shift)):
+            bucket = _bucket(chunk, shift, probe)
             # Clamped, so that a damaged file can make a search wrong but never read elsewhere.
-            begin = np.int64(tables.offsets[table, bucket])
-            end = min(np.int64(tables.offsets[table, bucket + 1]), rows)
-            prefetch(start + np.uint64(2 * (row + begin)))
-            prefetch(start + np.uint64(2 * (row + end)))
-            run.begins[half, pair - first, probe] = begin
-            run.ends[half, pair - first, probe] = end
+            begin = np.uint64(offsets[bucket])
+            end = min(np.uint64(offsets[bucket + np.uint64(1)]), rows)
+            prefetch(tags + (begin << np.uint64(1)))
+            prefetch(tags + (end << np.uint64(1)))
+            begins[pair - first, probe] = begin
+            ends[pair - first, probe] = end
 
 
 @kernel(entry=False)
-def _compare_tags(run: Search, pair: int, waiting: int) -> int:
+def _compare_tags(run: Search, first: int, waiting: int) -> int:
     """Put the rows whose tags pass among the waiting ones; return how many wait then."""
-    tables = run.tables
-    count = run.codes.shape[0]
-    table = pair // count
-    query = pair - table * count
-    if run.stopped[query] <= table:
-        return waiting
-    following = (table + 1) % CHUNKS
-    bound = run.shares[table] + run.shares[following] - 1
-    tags = np.uint64(tables.tags.ctypes.data) + np.uint64(2 * table * tables.tags.shape[1])
-    ids = np.uint64(tables.ids.ctypes.data) + np.uint64(table * tables.ids.shape[1])
-    half = (pair // _WINDOW) & 1
-    for probe in range(_probes(run, table)):
-        end = run.ends[half, pair % _WINDOW, probe]
-        limit = np.uint16(bound - min(probe, 1))
-        for begin in range(run.begins[half, pair % _WINDOW, probe], end, TAG_LANES):
-            near = near_tags(tags + np.uint64(2 * begin), run.codes[query, following], limit)
-            if end - begin < TAG_LANES:
-                near &= (np.uint64(1) << np.uint64(end - begin)) - np.uint64(1)
-            while near:
-                place = begin + lowest(near)
-                near &= near - np.uint64(1)
-                prefetch(ids + np.uint64(3 * place))
-                run.waiting[waiting] = (table, query, place)
-                run.effort[query] += 1
-                waiting += 1
-            if waiting >= _CANDIDATES:
-                _compare_codes(run, waiting)
-                waiting = 0
-    if run.effort[query] > tables.codes.shape[0] // _HEAVY_SHARE + _HEAVY_LEAST:
-        run.stopped[query] = table + 1
+    codes, shares, places = run.codes, run.shares, run.places
+    tables_of, queries_of = run.tables_of, run.queries_of
+    begins, ends = run.begins[(first // _WINDOW) & 1], run.ends[(first // _WINDOW) & 1]
+    count = codes.shape[0]
+    for pair in range(max(first, 0), min(first + _WINDOW, CHUNKS * count)):
+        table = pair // count
+        query = pair - table * count
+        if run.stopped[query] <= table:
+            continue
+        following = (table + 1) % CHUNKS
+        tag = codes[query, following]
+        bound = shares[table] + shares[following] - 1
+        tags = np.uint64(run.tables.tags.ctypes.data + 2 * table * run.tables.tags.shape[1])
+        ids = np.uint64(run.tables.ids.ctypes.data + table * run.tables.ids.shape[1])
+        settled = waiting
+        for probe in range(_probes(shares[table], run.tables.shift)):
+            place = begins[pair - first, probe]
+            end = ends[pair - first, probe]
+            limit = np.uint16(bound - min(probe, 1))
+            while place < end:
+                near = near_tags(tags + (place << np.uint64(1)), tag, limit)
+                if end - place < np.uint64(TAG_LANES):
+                    near &= (np.uint64(1) << (end - place)) - np.uint64(1)
+                while near:
+                    spot = place + np.uint64(lowest(near))
+                    near &= near - np.uint64(1)
+                    prefetch(ids + np.uint64(3) * spot)
+                    places[np.uint64(waiting)] = spot
+                    tables_of[np.uint64(waiting)] = table
+                    queries_of[np.uint64(waiting)] = query
+                    waiting += 1
+                place += np.uint64(TAG_LANES)
+                if waiting >= _CANDIDATES:
+                    run.effort[query] += waiting - settled
+                    _compare_codes(run, waiting)
+                    waiting = settled = 0
+        run.effort[query] += waiting - settled
+        if run.effort[query] > run.tables.codes.shape[0] // _HEAVY_SHARE + _HEAVY_LEAST:
+            run.stopped[query] = table + 1
     return waiting
 
 
 @kernel(entry=False)
 def _compare_codes(run: Search, waiting: int) -> None:
     """Compare the waiting rows in full, and emit those that this table finds first."""
-    tables = run.tables
-    start = np.uint64(tables.codes.ctypes.data)
+    codes, ids, places, tables_of, queries_of, words = (
+        run.tables.codes,
+        run.tables.ids,
+        run.places,
+        run.tables_of,
+        run.queries_of,
+        run.words,
+    )
+    last = np.uint64(codes.shape[0] - 1)
+    start = np.uint64(codes.ctypes.data)
     for candidate in range(waiting):
-        table, _, place = run.waiting[candidate]
-        row = (
-            np.int64(tables.ids[table, 3 * place])
-            | np.int64(tables.ids[table, 3 * place + 1]) << 8
-            | np.int64(tables.ids[table, 3 * place + 2]) << 16
-        )
-        run.waiting[candidate, 2] = min(row, tables.codes.shape[0] - 1)
-        prefetch(start + np.uint64(32 * row))
+        table = tables_of[candidate]
+        byte = np.uint64(3) * places[candidate]
+        row = np.uint64(ids[table, byte])
+        row |= np.uint64(ids[table, byte + np.uint64(1)]) << np.uint64(8)
+        row |= np.uint64(ids[table, byte + np.uint64(2)]) << np.uint64(16)
+        row = min(row, last)
+        places[candidate] = row
+        prefetch(start + (row << np.uint64(5)))
     for candidate in range(waiting):
-        table, query, row = run.waiting[candidate]
-        apart = distance(tables.codes[row], run.words[query])
-        if apart <= run.radius and _first_table(run, query, tables.codes[row]) == table:
+        row = places[candidate]
+        table = tables_of[candidate]
+        query = queries_of[candidate]
+        apart = distance(codes[row], words[query])
+        if apart <= run.radius and _first_table(run.shares, words[query], codes[row]) == table:
             _emit_live(run, query, apart, row)
 
 
@@ -225,7 +258,10 @@ def _compare_all(run: Search, query: int) -> None:
     for row in range(run.tables.codes.shape[0]):
         code = run.tables.codes[row]
         apart = distance(code, run.words[query])
-        if apart <= run.radius and _first_table(run, query, code) >= run.stopped[query]:
+        if (
+            apart <= run.radius
+            and _first_table(run.shares, run.words[query], code) >= run.stopped[query]
+        ):
             _emit_live(run, query, apart, row)
 
 
@@ -237,20 +273,24 @@ def _emit_live(run: Search, query: int, apart: int, row: int) -> None:
 
 
 @kernel(entry=False)
-def _first_table(run: Search, query: int, code: NDArray[np.uint64]) -> int:
+def _first_table(
+    shares: NDArray[np.int64], query: NDArray[np.uint64], code: NDArray[np.uint64]
+) -> int:
     """Return the first table whose probes and tags let a row within the radius pass."""
-    apart = np.empty(CHUNKS + 1, np.int64)
-    for word in range(4):
-        differ = code[word] ^ run.words[query, word]
-        for part in range(4):
-            apart[4 * word + part] = popcount((differ >> np.uint64(16 * part)) & np.uint64(0xFFFF))
-    apart[CHUNKS] = apart[0]
+    apart = _chunk_distance(code, query, 0)
     for table in range(CHUNKS):
-        share = run.shares[table]
-        both = share + run.shares[(table + 1) % CHUNKS]
-        if apart[table] < share and apart[table] + apart[table + 1] < both:
+        following = _chunk_distance(code, query, (table + 1) % CHUNKS)
+        both = shares[table] + shares[(table + 1) % CHUNKS]
+        if apart < shares[table] and apart + following < both:
             return table
+        apart = following
     return CHUNKS
+
+
+@kernel(entry=False)
+def _chunk_distance(one: NDArray[np.uint64], other: NDArray[np.uint64], chunk: int) -> int:
+    differ = (one[chunk >> 2] ^ other[chunk >> 2]) >> np.uint64(16 * (chunk & 3))
+    return popcount(differ & np.uint64(0xFFFF))
 
 
 @kernel()

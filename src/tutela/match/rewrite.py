@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tutela.match.build import BLOCK_ROWS, TABLES_ROWS_MINIMUM, CodeBuilder, ValueBuilder
+from tutela.match.build import BLOCK_ROWS, CodeBuilder, ValueBuilder
 from tutela.match.hits import Dead, alive
 from tutela.match.mih import ROWS_MAXIMUM
 from tutela.match.segment import Kind, Record, Segment
@@ -37,7 +37,7 @@ class Workshop:
 
     def code_builder(self, space: str) -> CodeBuilder:
         """Begin a segment of a radius space."""
-        return CodeBuilder(self.folder, self.new_file(), space, tables=TABLES_ROWS_MINIMUM)
+        return CodeBuilder(self.folder, self.new_file(), space)
 
     def value_builder(self, space: str, width: int) -> ValueBuilder:
         """Begin a segment of an exact space."""
