@@ -21,7 +21,7 @@ from tutela.match import build as builders
 from tutela.match.index import Index, IndexWriter
 from tutela.match.key import pack_key, unpack_key
 
-SPAWN = multiprocessing.get_context("spawn")
+FORK = multiprocessing.get_context("fork")
 
 
 def random_codes(rows: int, seed: int = 1) -> np.ndarray:
@@ -129,8 +129,8 @@ def watch(folder: Path, code: np.ndarray, ready: object, seen: object) -> None:
 def test_a_reader_in_another_process_sees_a_new_generation(tmp_path: Path):
     number = filled(tmp_path, random_codes(100))
     code = random_codes(1, 77)
-    ready, seen = SPAWN.Event(), SPAWN.Event()
-    reader = SPAWN.Process(target=watch, args=(tmp_path, code, ready, seen))
+    ready, seen = FORK.Event(), FORK.Event()
+    reader = FORK.Process(target=watch, args=(tmp_path, code, ready, seen))
     reader.start()
     assert ready.wait(60)
     with IndexWriter(tmp_path) as writer:
