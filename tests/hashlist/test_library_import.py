@@ -163,7 +163,8 @@ def test_ambiguous_hashes_are_refused_with_the_way_out(library, tmp_path, sample
     with pytest.raises(ListFormatError) as caught:
         library.add(file, name="L", role=Role.ALERT)
     assert caught.value.code == "ambiguous_algorithm"
-    assert "--algorithm" in caught.value.hint
+    assert "tutela list import FILE --name NAME" in caught.value.hint  # a scan meets it too
+    assert "--algorithm sha256" in caught.value.hint
     library.add(file, name="L", role=Role.ALERT, algorithm="pdq")
     assert library.find(Digests(), [Fingerprint("pdq", samples.pdq(1))])
 
@@ -348,6 +349,22 @@ def test_a_reader_that_was_taken_over_is_not_believed(library, tmp_path, samples
         library.add(file, name="L", role=Role.ALERT)
     assert caught.value.code == "protocol"
     assert library.lists == ()
+
+
+def test_a_reader_that_sends_no_utf8_is_not_believed(library, tmp_path, samples, monkeypatch):
+    file = write_hashes(tmp_path / "l.txt", samples, range(10))
+    original = ingest.read_list
+
+    def lying(request, files, reply):
+        def forge(payload):
+            reply(payload.replace(b"md5", b"\xff\xff\xff"))
+
+        original(request, files, forge)
+
+    monkeypatch.setattr(ingest, "read_list", lying)
+    with pytest.raises(SandboxError) as caught:
+        library.add(file, name="L", role=Role.ALERT)
+    assert caught.value.code == "protocol"
 
 
 def test_a_lossless_round_trip_through_the_library(library, tmp_path, strategies):

@@ -177,8 +177,15 @@ def recognise(head: bytes, name: str) -> Format:
     raise ListFormatError(
         f"the format of {name} is not recognised",
         code="unknown_format",
-        hint="say it with --format; `tutela list import --help` names them",
+        hint=way_out(
+            f"--format F, where F is one of {', '.join(sorted(f.name for f in formats()))}"
+        ),
     )
+
+
+def way_out(option: str) -> str:
+    """Return the hint to import a file with `option`, which a scan that met it does not have."""
+    return f"say which: tutela list import FILE --name NAME --role ROLE {option}"
 
 
 def refuse_utf16(head: bytes) -> None:

@@ -28,7 +28,7 @@ from tutela.hashlist.placeholder import Spool
 from tutela.hashlist.store import EntryWriter, make_durable
 from tutela.match.key import pack_key
 from tutela.match.writer import IndexWriter
-from tutela.sandbox import Limits, confined
+from tutela.sandbox import UNREADABLE, Limits, confined
 
 QUARANTINE = "quarantine.jsonl"
 _READER_BYTES = 768 << 20  # address space that the confined reader may add
@@ -215,7 +215,7 @@ def _messages(source: int, request: Request) -> Iterator[Message]:
     for payload in confined(read_list, msgspec.msgpack.encode(request), [source], limits):
         try:
             message = decode(payload)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             raise SandboxError("the confined reader sent garbage", code="protocol") from None
         whole = whole or message.tally is not None
         yield message

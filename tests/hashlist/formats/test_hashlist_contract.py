@@ -210,6 +210,7 @@ def test_an_unknown_file_is_refused_with_a_hint():
         recognise(b"%PDF-1.7 nothing of ours\n", "list.pdf")
     assert caught.value.code == "unknown_format"
     assert "--format" in caught.value.hint
+    assert all(form.name in caught.value.hint for form in formats())
 
 
 @pytest.mark.parametrize("opened", [b'1,"0cc1,x,y', b'1,a"b,x,y'])

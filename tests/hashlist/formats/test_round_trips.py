@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
+import os
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +24,7 @@ from threatexchange.exchanges.impl.file_api import (
 from tutela.core.entry import Classification, ListEntry, Role, State
 from tutela.core.errors import ListFormatError, UsageError
 from tutela.core.media import Digests, Fingerprint
-from tutela.hashlist.format import BadRow, ExportOptions, Received, recognise
+from tutela.hashlist.format import BadRow, ExportOptions, Received, Remark, recognise
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -113,6 +116,39 @@ def test_64_digits_are_never_guessed(read, samples):
         read("lines", samples.pdq(1).hex().encode())
     assert caught.value.code == "ambiguous_algorithm"
     assert "--algorithm pdq" in caught.value.hint
+
+
+@pytest.mark.parametrize("program", ["md5sum", "sha1sum", "sha256sum"])
+@pytest.mark.parametrize("mode", ["--text", "--binary"])
+def test_what_a_checksum_program_prints_is_read(program, mode, tmp_path, read):
+    names = [b"a b.png", b"two\nlines.png", b"caf\xe9.png"]
+    for name in names:
+        Path(os.fsdecode(bytes(tmp_path) + b"/" + name)).write_bytes(b"invented " + name)
+    content = subprocess.run(
+        [program, mode, "--", *names], cwd=tmp_path, stdout=subprocess.PIPE, check=True
+    ).stdout
+    assert content.count(b"\\") > 0
+    assert recognise(content, "l.txt").name == "lines"
+    rows = read("lines", content)
+    algorithm = program.removesuffix("sum")
+    assert [values_of(row, algorithm) for row in rows if isinstance(row, ListEntry)] == [
+        [hashlib.new(algorithm, b"invented " + name).digest()] for name in names
+    ]
+    assert [row.code for row in rows if isinstance(row, Remark)] == [
+        "file names beside hashes, left out"
+    ] * len(names)
+
+
+def test_the_import_may_say_that_named_hashes_are_pdq(read, samples, received):
+    context = Received(list="x", source="y", received_at=received.received_at, algorithm="pdq")
+    _, entry = read("lines", f"{samples.pdq(1).hex()}  a.png\n".encode(), context)
+    assert entry.fingerprints == (Fingerprint("pdq", samples.pdq(1)),)
+
+
+def test_64_digits_before_two_spaces_and_no_name_are_not_guessed(read, samples):
+    with pytest.raises(ListFormatError) as caught:
+        read("lines", f"{samples.pdq(1).hex()}   \n".encode())
+    assert caught.value.code == "ambiguous_algorithm"
 
 
 # --- python-threatexchange ---------------------------------------------------------------------

@@ -1,23 +1,39 @@
-"""One hash per line: MD5, SHA-1, SHA-256 or PDQ in hexadecimal; or `type hash` on each line.
+"""One hash per line: MD5, SHA-1, SHA-256 or PDQ in hexadecimal; `type hash`; or `hash  name`.
 
-The second form is what python-threatexchange's local_file exchange reads and writes.
+The second form is what python-threatexchange's local_file exchange reads and writes; the third is
+what md5sum, sha1sum and sha256sum print (GNU coreutils manual, "md5sum invocation").
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 from tutela.core.entry import ListEntry, State
 from tutela.core.errors import ListFormatError
 from tutela.core.media import PDQ, PHOTODNA
-from tutela.hashlist.format import BadRow, ExportOptions, Received, RowError, Written
+from tutela.hashlist.format import (
+    ExportOptions,
+    Read,
+    Received,
+    Remark,
+    RowError,
+    Written,
+    way_out,
+)
 from tutela.hashlist.text import decoded, lines, too_long
 from tutela.hashlist.value import DIGEST_BYTES, values
 
 ALGORITHMS = (*DIGEST_BYTES, PDQ, PHOTODNA)
 _BY_LENGTH = {32: "md5", 40: "sha1"}
 _AMBIGUOUS = 64  # digits of both SHA-256 and PDQ
+# Two spaces, or a space and an asterisk, then a name of any bytes; a backslash says that the name
+# is escaped. No tool prints PDQ so: 64 digits before a name are SHA-256.
+_CHECKSUM = re.compile(
+    rb"\\?([0-9a-fA-F]{32}|[0-9a-fA-F]{40}|[0-9a-fA-F]{64}) [ *][^\0]*[^\0\s][^\0]*"
+)
+_CHECKSUM_ALGORITHM = _BY_LENGTH | {_AMBIGUOUS: "sha256"}
 _SAMPLE_LINES = 8
 
 
@@ -25,17 +41,16 @@ class Lines:
     """Hashes of one algorithm, one on each line; blank lines and lines with # are no rows."""
 
     name = "lines"
-    about = "one hash per line, or `type hash` per line"
+    about = "one hash per line, `type hash`, or what md5sum, sha1sum and sha256sum print"
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the role's signature
         """Take a file whose first lines end in long hexadecimal words."""
-        sample = [line.split() for line in head.split(b"\n")[:_SAMPLE_LINES] if _is_row(line)]
+        sample = [line for line in head.split(b"\n")[:_SAMPLE_LINES] if _is_row(line)]
         return not head.strip() or any(
-            len(words) in (1, 2) and len(words[-1]) in (32, 40, 64) and _is_hex(words[-1])
-            for words in sample
+            _CHECKSUM.match(line) or _ends_in_hash(line.split()) for line in sample
         )
 
-    def read(self, stream: BinaryIO, received: Received) -> Iterator[ListEntry | BadRow]:
+    def read(self, stream: BinaryIO, received: Received) -> Iterator[Read]:
         """Yield one entry for each line; `row` is the line number.
 
         Raises:
@@ -49,11 +64,18 @@ class Lines:
             if not _is_row(line):
                 continue
             try:
-                algorithm, text = _parse(decoded(line).strip(), received.algorithm)
+                checksum = _CHECKSUM.fullmatch(line)
+                if checksum:
+                    text = checksum[1].decode("ascii")
+                    algorithm = received.algorithm or _CHECKSUM_ALGORITHM[len(text)]
+                else:
+                    algorithm, text = _parse(decoded(line).strip(), received.algorithm)
                 digests, fingerprints = values(algorithm, text)
             except RowError as error:
                 yield error.at(row, line)
                 continue
+            if checksum:
+                yield Remark("file names beside hashes, left out")
             yield ListEntry(received.provenance(row), digests, fingerprints)
 
     def write(
@@ -96,7 +118,7 @@ def _parse(text: str, algorithm: str) -> tuple[str, str]:
         raise ListFormatError(
             "64 hexadecimal digits can be SHA-256 or PDQ, and the file does not say which",
             code="ambiguous_algorithm",
-            hint="say it with --algorithm sha256 or --algorithm pdq",
+            hint=way_out("--algorithm sha256 (or --algorithm pdq)"),
         )
     if len(text) not in _BY_LENGTH:
         raise RowError("wrong_length", f"no hash has {len(text)} characters")
@@ -130,6 +152,10 @@ def _lost(entry: ListEntry, rows: int) -> Iterator[str]:
 def _is_row(line: bytes) -> bool:
     line = line.strip()
     return bool(line) and not line.startswith(b"#")
+
+
+def _ends_in_hash(words: list[bytes]) -> bool:
+    return len(words) in (1, 2) and len(words[-1]) in (32, 40, 64) and _is_hex(words[-1])
 
 
 def _is_hex(word: bytes) -> bool:

@@ -15,7 +15,7 @@ from ijson.common import IncompleteJSONError, JSONError
 
 from tutela.core.entry import ListEntry
 from tutela.core.errors import ListFormatError
-from tutela.hashlist.format import ExportOptions, Read, Received, RowError, Written
+from tutela.hashlist.format import ExportOptions, Read, Received, RowError, Written, way_out
 from tutela.hashlist.formats import vics_media, vics_write
 from tutela.hashlist.formats.vics_model import CONTEXT_KEYS, Model
 from tutela.hashlist.text import BOM
@@ -90,7 +90,7 @@ def _model(stream: BinaryIO, start: int) -> Model:
         raise ListFormatError(
             "the JSON has no array called value, so it is not VICS",
             code="not_vics",
-            hint="say another --format",
+            hint=way_out("--format F; docs/reference/list-formats.md shows what VICS looks like"),
         )
     return Model.of(context or _late_context(stream, start), kind)
 
