@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -47,8 +49,53 @@ def test_bad_rows_give_exit_status_1_and_say_where_they_are(tmp_path, capfd):
     file.write_text(f"{MD5[0]}\nnot a hash\n")
     assert imported(str(file)) == 1
     error = capfd.readouterr().err
-    assert "1 of 2 rows are in quarantine" in error
-    assert "quarantine.jsonl" in error
+    (said,) = re.findall(r"note: 1 of 2 rows is in quarantine, with its reason, in (.*)", error)
+    (row,) = Path(said).read_text().splitlines()
+    assert json.loads(row)["text"] == "not a hash"
+
+
+def test_a_file_without_a_usable_entry_gives_exit_status_1(tmp_path, capfd):
+    (tmp_path / "empty.txt").touch()
+    assert imported(str(tmp_path / "empty.txt")) == 1
+    said = capfd.readouterr()
+    assert "L: 0 entries of 0 rows" in said.out
+    assert "no entry can be compared" in said.err
+
+
+def test_options_that_change_nothing_are_named(tmp_path, capfd):
+    file = tmp_path / "list.csv"
+    file.write_text(f"md5,scheme,code\n{MD5[0]},s,1\n")
+    assert imported(str(file), "--role-of", "1=allow", "--role-of", "7=ignorable") == 1
+    error = capfd.readouterr().err
+    assert "--role-of 7=ignorable changed nothing" in error
+    assert "--role-of 1" not in error
+    assert imported(str(file), "--replace", "--algorithm", "pdq") == 0
+    assert "--algorithm pdq changed nothing" in capfd.readouterr().err
+
+
+def test_an_export_overwrites_nothing_unless_told(hashes, capfd):
+    assert imported(hashes) == 0
+    export = ["list", "export", "L", "--format", "csv", "-o", hashes]
+    before = Path(hashes).read_text()
+    assert run(export) == 2
+    assert "--replace" in capfd.readouterr().err
+    assert Path(hashes).read_text() == before
+    assert run([*export, "--replace"]) == 0
+    assert Path(hashes).read_text().startswith("v,md5")
+
+
+def test_all_lists_stand_under_a_header(hashes, capfd):
+    assert run(["list", "import", hashes, "--name", "one", "--role", "alert"]) == 0
+    assert run(["list", "import", hashes, "--name", "two", "--role", "alert"]) == 0
+    capfd.readouterr()
+    assert run(["list", "info"]) == 0
+    header, *rows = capfd.readouterr().out.splitlines()
+    assert header.split() == ["name", "role", "entries", "format", "received", "from"]
+    assert [row.split()[:4] for row in rows] == [
+        [name, "alert", "2", "lines"] for name in ("one", "two")
+    ]
+    assert header.index("received") == rows[0].index("20")
+    assert header.index("entries") + len("entries") == rows[0].index("  lines")
 
 
 @pytest.mark.parametrize(
@@ -91,16 +138,19 @@ def test_roles_by_code_are_shown(tmp_path, capfd):
     file = tmp_path / "set.json"
     file.write_text(json.dumps({"@odata.context": "x", "value": media}))
     assert imported(str(file)) == 0
-    assert "say so with --role-of" in capfd.readouterr().err
+    error = capfd.readouterr().err
+    assert "names no VICS model and profile" in error
+    assert "say so with --role-of" in error
     assert imported(str(file), "--replace", "--role-of", "0=ignorable") == 0
     assert "--role-of" not in capfd.readouterr().err
     assert run(["list", "info", "L"]) == 0
     assert "vics-unknown-media 0: 1, ignorable" in capfd.readouterr().out
 
 
-def test_an_export_that_fails_leaves_no_file(hashes, tmp_path):
+def test_an_export_that_fails_leaves_no_file(hashes, tmp_path, capfd):
     assert imported(hashes) == 0
     out = tmp_path / "out.te"
     assert run(["list", "export", "L", "--format", "te", "-o", str(out)]) == 2
     assert not list(tmp_path.glob("out.te*"))
     assert run(["list", "export", "L", "--format", "csv", "-o", str(tmp_path / "no" / "x")]) == 3
+    assert "hint:" in capfd.readouterr().err

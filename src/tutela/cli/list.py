@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SOME_FAILED = 1
 REDRAW_SECONDS = 0.25
+_HEADER = f"{'name':<32} {'role':<10}{'entries':>12}  {'format':<15}{'received':<10}  from"
 
 app = App(
     name="list",
@@ -48,7 +49,8 @@ def import_(
     """Import a hash list; all of it appears at once, or nothing.
 
     The file is parsed in a confined process. Rows that cannot be read go to quarantine with their
-    reason, and the rest goes on; the exit status is then 1.
+    reason, and the rest goes on. The exit status is then 1, and so it is where no entry can be
+    compared.
 
     Examples:
         tutela list import set.json --name vic-2026-11 --role alert --from "Example Hotline"
@@ -71,6 +73,7 @@ def import_(
         config: Settings file.
     """
     from tutela.hashlist.library import Library  # noqa: PLC0415 - heavy; only when a command runs
+    from tutela.hashlist.report import counted, warnings  # noqa: PLC0415 - as above
 
     library = Library.create(core_settings.load(config).library.path)
     with _watched(file) as progress:
@@ -88,12 +91,11 @@ def import_(
             progress=progress,
         )
     info = report.info
-    print(f"{info.name}: {info.entries:,} entries of {info.rows:,} rows, format {info.format}")
+    entries = counted(info.entries, "entry", "entries")
+    print(f"{info.name}: {entries} of {counted(info.rows, 'row')}, format {info.format}")
     for note in report.notes:
         print(f"note: {note}", file=sys.stderr)
-    if info.quarantined:
-        print(f"note: {library.quarantine(info.number)}", file=sys.stderr)
-    return SOME_FAILED if info.quarantined else 0
+    return SOME_FAILED if warnings(info) else 0
 
 
 @app.command
@@ -105,6 +107,7 @@ def export(
     algorithm: str = "",
     model: str = "",
     profile: str = "",
+    replace: bool = False,
     config: Path | None = None,
 ) -> int:
     """Write a list in a format; say what that format cannot carry.
@@ -121,15 +124,23 @@ def export(
         algorithm: The one kind of hash to write, for lines, te and threatexchange.
         model: VICS data model, 1.0 to 1.3 or 2.0; that of the list if left out.
         profile: VICS 2.0 profile, such as Default, US or UK.
+        replace: Overwrite the output file where there is one.
         config: Settings file.
     """
     from tutela.hashlist.format import ExportOptions  # noqa: PLC0415 - heavy, as above
+    from tutela.hashlist.report import counted  # noqa: PLC0415 - as above
 
     library = _library(config)
     options = ExportOptions(algorithm=algorithm, model=model, profile=profile)
     if output_ is None:
         written = library.export(name, format_, sys.stdout.buffer, options)
         sys.stdout.buffer.flush()
+    elif output_.exists() and not replace:
+        raise UsageError(
+            f"there is already a file {output_}",
+            code="file_exists",
+            hint="write it with --replace, or to another file",
+        )
     else:
         part = output_.with_name(output_.name + ".part")
         try:
@@ -137,12 +148,16 @@ def export(
                 written = library.export(name, format_, stream, options)
             part.replace(output_)
         except OSError as error:
-            raise ServiceError(f"cannot write {output_}: {error.strerror}") from None
+            raise ServiceError(
+                f"cannot write {output_}: {error.strerror}",
+                hint="check that its folder exists, that you may write there, and that it has room",
+            ) from None
         finally:
             part.unlink(missing_ok=True)
-    print(f"{written.entries:,} entries written", file=sys.stderr)
+    print(f"{counted(written.entries, 'entry', 'entries')} written", file=sys.stderr)
     for what, count in sorted(written.lost.items()):
-        print(f"note: not carried by {format_}: {what} ({count:,} entries)", file=sys.stderr)
+        of = counted(count, "entry", "entries")
+        print(f"note: not carried by {format_}: {what} ({of})", file=sys.stderr)
     return 0
 
 
@@ -166,6 +181,8 @@ def info(
     write = output.writer(
         format_, _line if name is None else _description, list(rows[0] if rows else [])
     )
+    if format_ == "text" and name is None and rows:
+        print(_HEADER)
     for row in rows:
         write(row)
     return 0
@@ -179,8 +196,10 @@ def remove(name: str, *, config: Path | None = None) -> int:
         name: Name of the list.
         config: Settings file.
     """
+    from tutela.hashlist.report import counted  # noqa: PLC0415 - heavy, as above
+
     gone = _library(config).remove(name)
-    print(f"{gone.name}: {gone.entries:,} entries removed")
+    print(f"{gone.name}: {counted(gone.entries, 'entry', 'entries')} removed")
     return 0
 
 
@@ -212,13 +231,13 @@ def _row(one: ListInfo) -> dict[str, Any]:
 
 def _line(row: output.Row) -> str:
     return (
-        f"{row['name']:<32} {row['role']:<10}{row['entries']:>12,} entries  "
+        f"{row['name']:<32} {row['role']:<10}{row['entries']:>12,}  "
         f"{row['format']:<15}{row['received_at'][:10]}  {row['received_from']}"
     ).rstrip()
 
 
 def _description(row: output.Row) -> str:
-    counts = f"{row['entries']:,} entries, {row['quarantined']:,} in quarantine"
+    counts = f"{row['entries']:,} imported, {row['quarantined']:,} in quarantine"
     lines = [
         f"name            {row['name']}",
         f"role            {row['role']}",
@@ -235,7 +254,7 @@ def _description(row: output.Row) -> str:
         f"classification  {one['scheme']} {one['code']}: {one['entries']:,}, {one['role']}"
         for one in row["classifications"]
     ]
-    lines += [f"note            {count:,} {what}" for what, count in row["remarks"].items()]
+    lines += [f"note            {what}: {count:,}" for what, count in row["remarks"].items()]
     return "\n".join(lines)
 
 

@@ -99,10 +99,16 @@ Read = ListEntry | BadRow | Remark
 
 
 class Format(Protocol):
-    """One way to write a hash list."""
+    """One way to write a hash list.
+
+    `takes_algorithm` tells whether the import may have to say what the hashes are; a format that is
+    not `writable` can only be read.
+    """
 
     name: str
     about: str
+    takes_algorithm: bool
+    writable: bool
 
     def sniff(self, head: bytes, name: str) -> bool:
         """Tell whether a file named `name` that starts with `head` (no BOM) is of this format."""
@@ -153,13 +159,15 @@ def formats() -> tuple[Format, ...]:
     )
 
 
-def named(name: str) -> Format:
-    """Return the format called `name`; raise UsageError when there is none."""
+def named(name: str, *, to_write: bool = False) -> Format:
+    """Return the format called `name`; raise UsageError when there is none, or none `to_write`."""
     known = {form.name: form for form in formats()}
-    if name not in known:
-        raise UsageError(
-            f"unknown list format {name!r}", hint=f"choose one of {', '.join(sorted(known))}"
-        )
+    fit = [form.name for form in known.values() if form.writable or not to_write]
+    if name not in fit:
+        code, problem = "unknown_format", f"unknown list format {name!r}"
+        if name in known:
+            code, problem = "read_only", f"the format {name} can only be read"
+        raise UsageError(problem, code=code, hint=f"choose one of {', '.join(sorted(fit))}")
     return known[name]
 
 

@@ -33,6 +33,7 @@ from tutela.hashlist.model import ImportReport, ListInfo, role_of
 from tutela.hashlist.report import notes
 from tutela.hashlist.source import open_source, sha256_of, unchanged
 from tutela.hashlist.store import EntryReader, write_durable
+from tutela.hashlist.value import ALGORITHMS
 from tutela.match.index import Index
 from tutela.match.key import unpack_key
 from tutela.match.manifest import sync_folder
@@ -225,7 +226,7 @@ class Library:
             received_from: Who gave it to us.
             received_at: When; now if not said.
             format: One of the formats' names; recognised by content if not said.
-            algorithm: What the hashes are, for formats that do not say.
+            algorithm: What the hashes are, for formats that do not say: one of `ALGORITHMS`.
             scheme: Classification scheme of entries that carry none.
             code: The code under `scheme`.
             by_code: Roles of single classification codes, where a file mixes them.
@@ -239,6 +240,10 @@ class Library:
             SandboxError: the confined reader broke its limits.
         """
         _check(name, scheme, code)
+        if algorithm and algorithm not in ALGORITHMS:
+            raise UsageError(
+                f"unknown algorithm {algorithm!r}", hint=f"choose one of {', '.join(ALGORITHMS)}"
+            )
         if format:
             named(format)
         received = Received(
@@ -293,7 +298,11 @@ class Library:
         self.refresh()
         if old:
             shutil.rmtree(self._folder(old.number), ignore_errors=True)
-        return ImportReport(info=info, replaced=old.number if old else None, notes=notes(info))
+        return ImportReport(
+            info=info,
+            replaced=old.number if old else None,
+            notes=notes(info, self.quarantine(number), received.algorithm),
+        )
 
     def remove(self, name: str) -> ListInfo:
         """Remove a list and its entries, and return what it was."""
@@ -314,7 +323,7 @@ class Library:
             UsageError: no such list or format, or the options do not fit the format.
         """
         info = self.info(name)
-        return export(info, self.entries(info.number), named(form), stream, options)
+        return export(info, self.entries(info.number), named(form, to_write=True), stream, options)
 
     def _sweep(self) -> None:
         """Remove the list folders of imports that never came to their commit."""

@@ -14,10 +14,14 @@ def open_source(file: Path) -> int:
     try:
         source = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
-        raise UsageError(f"cannot read {file}: {error.strerror}", code="unreadable") from None
+        raise UsageError(
+            f"cannot read {file}: {error.strerror}",
+            code="unreadable",
+            hint="check the name, and that you may read the file",
+        ) from None
     if not os.path.isfile(source):  # noqa: PTH113 - of the descriptor, not of a name
         os.close(source)
-        raise UsageError(f"{file} is not a regular file", code="not_a_file")
+        raise UsageError(f"{file} is not a regular file", code="not_a_file", hint="name a file")
     return source
 
 

@@ -12,6 +12,7 @@ from tutela.hashlist.format import RowError
 
 DIGEST_BYTES = {"md5": 16, "sha1": 20, "sha256": 32}
 FINGERPRINT_BYTES = {PDQ: 32, PHOTODNA: 144}
+ALGORITHMS = (*DIGEST_BYTES, *FINGERPRINT_BYTES)
 FINGERPRINT_LIMIT = 4096  # bytes of a value of an algorithm that we do not know
 EXTRA_LIMIT = 1 << 20  # bytes that one entry may carry beyond our fields
 

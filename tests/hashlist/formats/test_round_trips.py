@@ -24,7 +24,7 @@ from threatexchange.exchanges.impl.file_api import (
 from tutela.core.entry import Classification, ListEntry, Role, State
 from tutela.core.errors import ListFormatError, UsageError
 from tutela.core.media import Digests, Fingerprint
-from tutela.hashlist.format import BadRow, ExportOptions, Received, Remark, recognise
+from tutela.hashlist.format import BadRow, ExportOptions, Received, Remark, named, recognise
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -263,6 +263,11 @@ def test_icse_is_not_written(write):
     with pytest.raises(UsageError) as caught:
         write("icse", [])
     assert caught.value.code == "read_only"
+    with pytest.raises(UsageError) as caught:
+        named("icse", to_write=True)
+    assert caught.value.code == "read_only"
+    assert "icse" not in caught.value.hint
+    assert "vics" in caught.value.hint
 
 
 def test_a_field_of_half_a_mebibyte_is_carried(read, write, samples, entry):

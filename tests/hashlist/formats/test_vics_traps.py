@@ -13,6 +13,7 @@ from tutela.core.entry import Classification, ListEntry, State
 from tutela.core.errors import ListFormatError, UsageError
 from tutela.core.media import Fingerprint
 from tutela.hashlist.format import BadRow, ExportOptions, Remark, recognise
+from tutela.hashlist.formats.vics_model import UNKNOWN_MODEL
 from tutela.hashlist.formats.vics_write import flag
 
 ROOT_13 = "http://github.com/ICMEC/ProjectVic/DataModels/1.3.xml#Media"
@@ -84,6 +85,25 @@ def test_the_same_number_means_different_things_by_profile_and_kind(read):
 def test_records_decide_the_kind_where_the_fragment_lies(read):
     content = cases(medium()).replace(b"#Cases", b"#Media")
     assert schemes(read("vics", content)) == [("vics-2.0-US-cases", "1")]
+
+
+@pytest.mark.parametrize("value", [None, [], [{"MD5": SHA1}]])
+def test_a_medium_with_a_key_called_media_is_no_case(value, read):
+    assert one(read("vics", hash_set(medium(Media=value)))).digests.md5 == bytes.fromhex(MD5)
+
+
+@pytest.mark.parametrize(
+    ("context", "known"),
+    [
+        (ROOT_13, True),
+        (ROOT_20, True),
+        (ROOT_20.replace("/Default/$metadata", ""), False),
+        ("http://example.invalid/#Media", False),
+    ],
+)
+def test_an_unknown_model_is_remarked_upon(context, known, read):
+    rows = read("vics", hash_set(medium(), context=context))
+    assert (Remark(UNKNOWN_MODEL) in rows) is not known
 
 
 def test_context_behind_value_is_found(read):

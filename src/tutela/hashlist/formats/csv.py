@@ -52,6 +52,8 @@ class Csv:
 
     name = "csv"
     about = "Tutela's own CSV, lossless; also any CSV whose header names md5, sha1, sha256 or pdq"
+    takes_algorithm = False
+    writable = True
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the role's signature
         """Take a file whose first line names a hash column."""

@@ -38,6 +38,8 @@ class Icse:
 
     name = "icse"
     about = "INTERPOL ICSE hash export (CSV with semicolons), read only"
+    takes_algorithm = False
+    writable = False
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the role's signature
         """Take a file whose header has MD5 and Baseline between semicolons."""
@@ -69,9 +71,7 @@ class Icse:
     ) -> Written:
         """Refuse: only INTERPOL writes this format."""
         del entries, stream, options
-        raise UsageError(
-            "the format icse can only be read", code="read_only", hint="write vics or csv instead"
-        )
+        raise UsageError("the format icse can only be read", code="read_only")
 
 
 def _entry(row: dict[str, str], received: Received, number: int) -> Iterator[Read]:

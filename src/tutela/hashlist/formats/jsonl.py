@@ -116,6 +116,8 @@ class Jsonl:
 
     name = "jsonl"
     about = "Tutela's own JSON Lines, lossless"
+    takes_algorithm = False
+    writable = True
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the role's signature
         """Take a file whose first line is a JSON object of type `entry`."""

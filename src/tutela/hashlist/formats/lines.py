@@ -12,7 +12,6 @@ from typing import BinaryIO
 
 from tutela.core.entry import ListEntry, State
 from tutela.core.errors import ListFormatError
-from tutela.core.media import PDQ, PHOTODNA
 from tutela.hashlist.format import (
     ExportOptions,
     Read,
@@ -23,9 +22,8 @@ from tutela.hashlist.format import (
     way_out,
 )
 from tutela.hashlist.text import decoded, lines, too_long
-from tutela.hashlist.value import DIGEST_BYTES, values
+from tutela.hashlist.value import ALGORITHMS, DIGEST_BYTES, values
 
-ALGORITHMS = (*DIGEST_BYTES, PDQ, PHOTODNA)
 _BY_LENGTH = {32: "md5", 40: "sha1"}
 _AMBIGUOUS = 64  # digits of both SHA-256 and PDQ
 # Two spaces, or a space and an asterisk, then a name of any bytes; a backslash says that the name
@@ -42,6 +40,8 @@ class Lines:
 
     name = "lines"
     about = "one hash per line, `type hash`, or what md5sum, sha1sum and sha256sum print"
+    takes_algorithm = True
+    writable = True
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the role's signature
         """Take a file whose first lines end in long hexadecimal words."""

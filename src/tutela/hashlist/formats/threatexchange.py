@@ -59,6 +59,8 @@ class Csv:
 
     name = "threatexchange"
     about = "CSV of python-threatexchange (`dataset --csv` or `query`)"
+    takes_algorithm = False
+    writable = True
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the role's signature
         """Take a file whose header names an indicator and its type."""
@@ -115,6 +117,8 @@ class Dataset:
 
     name = "te"
     about = "dataset file of python-threatexchange, simple.<TYPE>.te"
+    takes_algorithm = True
+    writable = True
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the role's signature
         """Take a file by its name alone: the content does not say its type."""

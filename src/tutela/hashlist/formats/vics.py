@@ -15,10 +15,11 @@ from ijson.common import IncompleteJSONError, JSONError
 
 from tutela.core.entry import ListEntry
 from tutela.core.errors import ListFormatError
-from tutela.hashlist.format import ExportOptions, Read, Received, RowError, Written, way_out
+from tutela.hashlist.format import ExportOptions, Read, Received, Remark, RowError, Written, way_out
 from tutela.hashlist.formats import vics_media, vics_write
-from tutela.hashlist.formats.vics_model import CONTEXT_KEYS, Model
+from tutela.hashlist.formats.vics_model import CONTEXT_KEYS, UNKNOWN_MODEL, Model
 from tutela.hashlist.text import BOM
+from tutela.hashlist.value import DIGEST_BYTES
 
 _BLOCK_BYTES = 1 << 18
 
@@ -28,6 +29,8 @@ class Vics:
 
     name = "vics"
     about = "VICS 1.x and 2.0 JSON (Project VIC, CAID); hash sets, and cases to read"
+    takes_algorithm = False
+    writable = True
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the role's signature
         """Take a JSON object with an OData context, or with the keys of a VICS root."""
@@ -47,6 +50,8 @@ class Vics:
         start = len(BOM) if stream.read(len(BOM)) == BOM else 0
         try:
             model = _model(stream, start)
+            if not model.known:
+                yield Remark(UNKNOWN_MODEL)
             stream.seek(start)
             prefix = "value.item.Media.item" if model.kind == "cases" else "value.item"
             media = ijson.items(stream, prefix, buf_size=_BLOCK_BYTES)
@@ -84,6 +89,8 @@ def _model(stream: BinaryIO, start: int) -> Model:
         elif prefix == "value.item" and event == "map_key" and value == "Media":
             kind = "cases"
             break
+        elif prefix == "value.item" and event == "map_key" and value.lower() in DIGEST_BYTES:
+            break  # a medium itself, whatever it carries under a key of its own called Media
         elif (prefix, event) in (("value.item", "end_map"), ("value", "end_array")):
             break
     if not kind:

@@ -11,6 +11,8 @@ CONTEXT_KEYS = ("@odata.context", "odata.metadata")
 _CONTEXT = re.compile(r"/(\d+\.\d+)\.xml(?:/([^/$#]+)/\$metadata)?#\w+$", re.ASCII)
 _SCHEME = re.compile(r"vics-(\d+\.\d+)(?:-(.+))?-media$", re.ASCII)
 _PROFILE = re.compile(r"\w+$", re.ASCII)
+# The remark on a file whose categories cannot be understood without asking its sender.
+UNKNOWN_MODEL = "files of unknown VICS model and profile"
 _WRITTEN = ("1.0", "1.1", "1.2", "1.3", "2.0")
 
 
@@ -49,6 +51,11 @@ class Model(NamedTuple):
         if not _PROFILE.match(profile):
             raise UsageError(f"a VICS profile is one word, not {profile!r}")
         return cls(version, profile, "media")
+
+    @property
+    def known(self) -> bool:
+        """Tell whether the root said the model, and the profile where the model has profiles."""
+        return self.version != "unknown" and (self.version != "2.0" or bool(self.profile))
 
     @property
     def scheme(self) -> str:
