@@ -149,8 +149,8 @@ def formats() -> tuple[Format, ...]:
     )
 
     return (
-        vics.Vics(),
         jsonl.Jsonl(),
+        vics.Vics(),
         threatexchange.Dataset(),
         threatexchange.Csv(),
         icse.Icse(),

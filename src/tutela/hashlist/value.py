@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from tutela.core.entry import ListEntry
 from tutela.core.media import PDQ, PHOTODNA, VARIANTS, Digests, Fingerprint
-from tutela.hashlist.format import RowError
+from tutela.hashlist.format import Remark, RowError
 
 DIGEST_BYTES = {"md5": 16, "sha1": 20, "sha256": 32}
 FINGERPRINT_BYTES = {PDQ: 32, PHOTODNA: 144}
@@ -16,6 +18,11 @@ ALGORITHMS = (*DIGEST_BYTES, *FINGERPRINT_BYTES)
 FINGERPRINT_LIMIT = 4096  # bytes of a value of an algorithm that we do not know
 EXTRA_LIMIT = 1 << 20  # bytes that one entry may carry beyond our fields
 
+_T = TypeVar("_T")
+_NO_CONTENT = (
+    "empty_content",
+    "placeholder",
+)  # codes of values that are well formed and say nothing
 _NAMES = {"md5": "MD5", "sha1": "SHA-1", "sha256": "SHA-256", PDQ: "PDQ", PHOTODNA: "PhotoDNA"}
 # The digests of nothing: on an alert list they would flag every empty file of a device.
 _EMPTY = {hashlib.new(name, usedforsecurity=False).digest() for name in DIGEST_BYTES}
@@ -94,7 +101,7 @@ def values(algorithm: str, text: str) -> tuple[Digests, tuple[Fingerprint, ...]]
 
 
 def check(entry: ListEntry) -> ListEntry:
-    """Return `entry` if it is whole and names a content; raise RowError otherwise.
+    """Return `entry` if it is whole; raise RowError otherwise.
 
     For formats that give us an entry field by field and could give an inconsistent one.
     """
@@ -110,8 +117,37 @@ def check(entry: ListEntry) -> ListEntry:
             raise RowError("fingerprint", "a fingerprint's name, quality or frame is out of range")
         if found.variant not in VARIANTS:
             raise RowError("fingerprint", f"unknown variant {found.variant[:40]!r}")
-    if not entry.digests and not entry.fingerprints:
-        raise RowError("no_hash", "the row holds no hash")
     if len(entry.extra) > EXTRA_LIMIT:
         raise RowError("too_long", f"the row carries more than {EXTRA_LIMIT} bytes beside hashes")
     return entry
+
+
+def sound(
+    read: Callable[[str, str], _T], algorithm: str, text: str, refused: list[RowError]
+) -> _T | None:
+    """Return what `read` makes of `text`; None of an empty text and of a value without content.
+
+    The error of the latter is put into `refused`: another value of the row may name its content.
+    """
+    if not text:
+        return None
+    try:
+        return read(algorithm, text)
+    except RowError as error:
+        if error.code not in _NO_CONTENT:
+            raise
+        refused.append(error)
+        return None
+
+
+def accepted(entry: ListEntry, refused: list[RowError]) -> Iterator[ListEntry | Remark]:
+    """Yield `entry`, with a remark on each value that was `refused`.
+
+    Raises:
+        RowError: nothing in the entry names a content.
+    """
+    if not entry.digests and not entry.fingerprints:
+        raise refused[0] if refused else RowError("no_hash", "the row holds no hash")
+    for error in refused:
+        yield Remark(f"{error.reason}, left out")
+    yield entry

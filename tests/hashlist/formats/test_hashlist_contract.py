@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from tutela.core.entry import ListEntry
 from tutela.core.errors import ListFormatError
-from tutela.hashlist.format import BadRow, Read, Received, formats, named, recognise
+from tutela.core.media import Digests
+from tutela.hashlist.format import BadRow, Read, Received, Remark, formats, named, recognise
 
 MD5 = ["0cc175b9c0f1b6a831c399e269772661", "92eb5ffee6ae2fec3ad71c777531578f"]
 SHA1 = ["86f7e437faa5a7fce15d1ddcb9eaeaea377667b8", "e9d71f5ee7c92d6dc9e92ffdad17b8bd49418f98"]
@@ -194,6 +195,60 @@ def test_garbage_raises_nothing_but_a_format_error(name, data, received):
     with contextlib.suppress(ListFormatError):
         rows = list(named(name).read(io.BytesIO(content), received))
         assert all(isinstance(row, Read) for row in rows)
+
+
+EMPTY = "d41d8cd98f00b204e9800998ecf8427e"
+TWO_VALUES = {  # a record of an MD5 and a SHA-1
+    "csv": "md5,sha1\n{},{}\n",
+    "jsonl": '{{"v":1,"type":"entry","md5":"{}","sha1":"{}"}}\n',
+    "icse": "MD5;SHA1;PhotoDNA;Baseline\n{};{};;Yes\n",
+    "vics": '{{"@odata.context":"http://github.com/VICSDATAMODEL/ProjectVic/DataModels/2.0.xml/'
+    'Default/$metadata#Media","value":[{{"MD5":"{}","SHA1":"{}"}}]}}',
+}
+
+
+@pytest.mark.parametrize("name", TWO_VALUES)
+@pytest.mark.parametrize(("refused", "why"), [("0" * 32, "zeros"), (EMPTY, "an empty file")])
+def test_a_value_without_content_does_not_cost_the_good_one_beside_it(name, refused, why, read):
+    remark, entry = read(name, TWO_VALUES[name].format(refused, SHA1[0]).encode())
+    assert isinstance(remark, Remark)
+    assert f"MD5 of {why}" in remark.code
+    assert entry.digests == Digests(sha1=bytes.fromhex(SHA1[0]))
+
+
+@pytest.mark.parametrize("name", TWO_VALUES)
+def test_a_row_without_any_content_is_quarantined(name, read):
+    (row,) = read(name, TWO_VALUES[name].format(EMPTY, "0" * 40).encode())
+    assert (type(row), row.code) == (BadRow, "empty_content")
+
+
+@pytest.mark.parametrize("name", TWO_VALUES)
+def test_a_malformed_value_costs_the_row(name, read):
+    (row,) = read(name, TWO_VALUES[name].format("0" * 31, SHA1[0]).encode())
+    assert (type(row), row.code) == (BadRow, "wrong_length")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"md5,pdq,photodna\n{MD5[0]},{'0' * 64},\n",
+        f"md5,pdq,photodna\n{MD5[0]},,{'07' * 144}\n",
+        json.dumps(
+            {
+                "v": 1,
+                "type": "entry",
+                "md5": MD5[0],
+                "fingerprints": [{"algorithm": "pdq", "bits": "0" * 64}],
+            }
+        ),
+    ],
+)
+def test_a_fingerprint_without_content_does_not_cost_the_digest(content, read):
+    name = "jsonl" if content.startswith("{") else "csv"
+    remark, entry = read(name, content.encode())
+    assert "placeholder" in remark.code or "empty picture" in remark.code
+    assert entry.digests.md5 == bytes.fromhex(MD5[0])
+    assert entry.fingerprints == ()
 
 
 @pytest.mark.parametrize("name", LINEWISE)

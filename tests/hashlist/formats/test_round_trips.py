@@ -21,7 +21,7 @@ from threatexchange.exchanges.impl.file_api import (
     LocalFileSignalExchangeAPI,
 )
 
-from tutela.core.entry import Classification, ListEntry, Role, State
+from tutela.core.entry import Classification, ListEntry, Provenance, Role, State
 from tutela.core.errors import ListFormatError, UsageError
 from tutela.core.media import Digests, Fingerprint
 from tutela.hashlist.format import BadRow, ExportOptions, Received, Remark, named, recognise
@@ -39,6 +39,12 @@ def test_our_own_formats_lose_nothing(form, data, strategies, read, write):
     assert (written.entries, written.lost) == (len(entries), {})
     if entries:
         assert recognise(content, "any").name == form
+
+
+def test_our_jsonl_is_recognised_whatever_its_texts_say(write, samples):
+    came = Provenance("@odata.context", '"odata.metadata":', 1, NOON, "value MD5")
+    content, _ = write("jsonl", [ListEntry(came, samples.digests(1))])
+    assert recognise(content, "any").name == "jsonl"
 
 
 @pytest.mark.parametrize("algorithm", ["md5", "sha1", "sha256", "pdq", "photodna"])
@@ -325,6 +331,10 @@ def test_another_version_is_refused_as_a_whole(read, samples):
         {"md5": 5},
         {},
         {"fingerprints": [{"algorithm": "pdq", "bits": "00"}]},
+        {
+            "md5": "0cc175b9c0f1b6a831c399e269772661",
+            "fingerprints": [{"algorithm": "pdq", "bits": ""}],
+        },
         {"fingerprints": [{"algorithm": "x", "bits": "00", "quality": 101}]},
         {"fingerprints": [{"algorithm": "x", "bits": "00", "variant": "sideways"}]},
         {"fingerprints": [{"algorithm": "", "bits": "00"}]},

@@ -15,10 +15,10 @@ import msgspec
 from tutela.core.entry import Classification, ListEntry, Provenance, State
 from tutela.core.errors import ListFormatError
 from tutela.core.media import PDQ, PHOTODNA, Digests, Fingerprint
-from tutela.hashlist.format import BadRow, ExportOptions, Received, RowError, Written
+from tutela.hashlist.format import BadRow, ExportOptions, Read, Received, RowError, Written
 from tutela.hashlist.formats.jsonl import ClassificationRow, FingerprintRow, json_object, one_line
 from tutela.hashlist.text import named_fields, records, write_records
-from tutela.hashlist.value import check, digest, pdq, photodna
+from tutela.hashlist.value import DIGEST_BYTES, accepted, check, digest, fingerprint, sound
 
 VERSION = "1"
 COLUMNS = (
@@ -59,7 +59,7 @@ class Csv:
         """Take a file whose first line names a hash column."""
         return bool(_HASHES & set(header_of(head, ",")))
 
-    def read(self, stream: BinaryIO, received: Received) -> Iterator[ListEntry | BadRow]:
+    def read(self, stream: BinaryIO, received: Received) -> Iterator[Read]:
         """Yield one entry for each record after the header; `row` counts them from 1.
 
         Raises:
@@ -75,7 +75,7 @@ class Csv:
                 yield fields
                 continue
             try:
-                yield _entry(named_fields(header, fields), received, row)
+                yield from _entry(named_fields(header, fields), received, row)
             except RowError as error:
                 yield error.at(row, ",".join(fields))
             except ValueError as error:
@@ -121,21 +121,22 @@ def _header(fields: list[str] | BadRow) -> list[str]:
     return header
 
 
-def _entry(row: dict[str, str], received: Received, number: int) -> ListEntry:
+def _entry(row: dict[str, str], received: Received, number: int) -> Iterator[Read]:
     take = row.pop
     if take("v", VERSION) != VERSION:
         raise ListFormatError(
             f"record {number} is of another version of the format", code="version"
         )
+    refused: list[RowError] = []
     entry = ListEntry(
         _provenance(row, received, number),
-        _digests(row),
-        _fingerprints(row),
+        _digests(row, refused),
+        _fingerprints(row, refused),
         _classifications(row),
         _state(take("state", "")),
         _extra(row),
     )
-    return check(entry)
+    yield from accepted(check(entry), refused)
 
 
 def _provenance(row: dict[str, str], received: Received, number: int) -> Provenance:
@@ -161,24 +162,22 @@ def _filled(given: Provenance, context: Provenance) -> Provenance:
     )
 
 
-def _digests(row: dict[str, str]) -> Digests:
-    found = {}
-    for name in ("md5", "sha1", "sha256"):
-        text = row.pop(name, "").strip()
-        found[name] = digest(name, text) if text else None
-    return Digests(**found)
+def _digests(row: dict[str, str], refused: list[RowError]) -> Digests:
+    return Digests(
+        **{name: sound(digest, name, row.pop(name, "").strip(), refused) for name in DIGEST_BYTES}
+    )
 
 
-def _fingerprints(row: dict[str, str]) -> tuple[Fingerprint, ...]:
-    found: tuple[Fingerprint, ...] = ()
-    text, quality = row.pop("pdq", "").strip(), row.pop("pdq_quality", "").strip()
-    if text:
-        found += (Fingerprint(PDQ, pdq(text), int(quality or 100)),)
-    if text := row.pop("photodna", "").strip():
-        found += (Fingerprint(PHOTODNA, photodna(text)),)
+def _fingerprints(row: dict[str, str], refused: list[RowError]) -> tuple[Fingerprint, ...]:
+    quality = row.pop("pdq_quality", "").strip()
+    found: list[Fingerprint | None] = []
+    if plain := sound(fingerprint, PDQ, row.pop("pdq", "").strip(), refused):
+        found.append(Fingerprint(PDQ, plain.bits, int(quality or 100)))
+    found.append(sound(fingerprint, PHOTODNA, row.pop("photodna", "").strip(), refused))
     if text := row.pop("fingerprints", ""):
-        found += tuple(f.value() for f in _decoded(_FINGERPRINTS, text, "fingerprints"))
-    return found
+        rows = _decoded(_FINGERPRINTS, text, "fingerprints")
+        found += [one.value(refused) for one in rows]
+    return tuple(one for one in found if one)
 
 
 def _classifications(row: dict[str, str]) -> tuple[Classification, ...]:

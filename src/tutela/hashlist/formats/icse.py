@@ -24,7 +24,7 @@ from tutela.hashlist.format import (
 )
 from tutela.hashlist.formats.csv import folded, header_of
 from tutela.hashlist.text import named_fields, records
-from tutela.hashlist.value import digest, photodna
+from tutela.hashlist.value import accepted, digest, photodna, sound
 
 SCHEME = "interpol-baseline"
 _NEEDED = {"md5", "baseline"}
@@ -75,8 +75,13 @@ class Icse:
 
 
 def _entry(row: dict[str, str], received: Received, number: int) -> Iterator[Read]:
-    md5, sha1 = row.pop("md5", "").strip(), row.pop("sha1", "").strip()
-    digests = Digests(digest("md5", md5) if md5 else None, digest("sha1", sha1) if sha1 else None)
+    refused: list[RowError] = []
+    digests = Digests(
+        **{
+            name: sound(digest, name, row.pop(name, "").strip(), refused)
+            for name in ("md5", "sha1")
+        }
+    )
     fingerprints: tuple[Fingerprint, ...] = ()
     if value := row.get("photodna", "").strip():
         try:
@@ -84,14 +89,13 @@ def _entry(row: dict[str, str], received: Received, number: int) -> Iterator[Rea
             del row["photodna"]
         except RowError as error:
             yield Remark(f"PhotoDNA values refused ({error.code}), kept as text")
-    if not digests and not fingerprints:
-        raise RowError("no_hash", "the row holds no hash")
     classifications: tuple[Classification, ...] = ()
     code = _CODES.get(row.get("baseline", "").strip().lower())
     if code:
         classifications = (Classification(SCHEME, code),)
     rest = {name: value for name, value in row.items() if value}
     extra = msgspec.json.encode({"icse": rest}) if rest else b""
-    yield ListEntry(
+    entry = ListEntry(
         received.provenance(number), digests, fingerprints, classifications, extra=extra
     )
+    yield from accepted(entry, refused)

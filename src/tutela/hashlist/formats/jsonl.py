@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import BinaryIO, Literal
@@ -10,11 +11,12 @@ import msgspec
 
 from tutela.core.entry import Classification, ListEntry, Provenance, State
 from tutela.core.media import Digests, Fingerprint
-from tutela.hashlist.format import BadRow, ExportOptions, Received, RowError, Written
+from tutela.hashlist.format import ExportOptions, Read, Received, RowError, Written
 from tutela.hashlist.text import lines, too_long
-from tutela.hashlist.value import check, digest, fingerprint
+from tutela.hashlist.value import accepted, check, digest, fingerprint, sound
 
 VERSION = 1
+_SIGNS = (re.compile(rb'"type"\s*:\s*"entry"'), re.compile(rb'"v"\s*:'))
 
 
 class FingerprintRow(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -31,10 +33,14 @@ class FingerprintRow(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unk
         """Return the row of a fingerprint."""
         return cls(found.algorithm, found.bits.hex(), found.quality, found.variant, found.frame)
 
-    def value(self) -> Fingerprint:
-        """Return the fingerprint, or raise RowError."""
-        bits = fingerprint(self.algorithm, self.bits).bits
-        return Fingerprint(self.algorithm, bits, self.quality, self.variant, self.frame)
+    def value(self, refused: list[RowError]) -> Fingerprint | None:
+        """Return the fingerprint, None if it joins the `refused`, or raise RowError."""
+        if not self.bits:
+            raise RowError("wrong_length", f"{self.algorithm} has no bits")
+        plain = sound(fingerprint, self.algorithm, self.bits, refused)
+        if plain is None:
+            return None
+        return Fingerprint(self.algorithm, plain.bits, self.quality, self.variant, self.frame)
 
 
 class ProvenanceRow(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -92,23 +98,24 @@ class EntryRow(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_f
             msgspec.Raw(one_line(entry.extra)) if entry.extra else msgspec.UNSET,
         )
 
-    def entry(self, received: Received, row: int) -> ListEntry:
-        """Return the entry, or raise RowError."""
+    def entry(self, received: Received, row: int) -> Iterator[Read]:
+        """Yield the entry and what to remark on it, or raise RowError."""
+        refused: list[RowError] = []
         came = self.provenance.value() if self.provenance else received.provenance(row)
-        return check(
-            ListEntry(
-                came,
-                Digests(
-                    digest("md5", self.md5) if self.md5 else None,
-                    digest("sha1", self.sha1) if self.sha1 else None,
-                    digest("sha256", self.sha256) if self.sha256 else None,
-                ),
-                tuple(found.value() for found in self.fingerprints),
-                tuple(Classification(c.scheme, c.code) for c in self.classifications),
-                self.state,
-                json_object(bytes(self.extra)) if isinstance(self.extra, msgspec.Raw) else b"",
-            )
+        values = [found.value(refused) for found in self.fingerprints]
+        entry = ListEntry(
+            came,
+            Digests(
+                sound(digest, "md5", self.md5, refused),
+                sound(digest, "sha1", self.sha1, refused),
+                sound(digest, "sha256", self.sha256, refused),
+            ),
+            tuple(value for value in values if value),
+            tuple(Classification(c.scheme, c.code) for c in self.classifications),
+            self.state,
+            json_object(bytes(self.extra)) if isinstance(self.extra, msgspec.Raw) else b"",
         )
+        yield from accepted(check(entry), refused)
 
 
 class Jsonl:
@@ -122,9 +129,9 @@ class Jsonl:
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the role's signature
         """Take a file whose first line is a JSON object of type `entry`."""
         first = head.lstrip().split(b"\n", 1)[0]
-        return first.startswith(b"{") and b'"entry"' in first and b'"v"' in first
+        return first.startswith(b"{") and all(key.search(first) for key in _SIGNS)
 
-    def read(self, stream: BinaryIO, received: Received) -> Iterator[ListEntry | BadRow]:
+    def read(self, stream: BinaryIO, received: Received) -> Iterator[Read]:
         """Yield one entry for each line; `row` is the line number unless the line says its own."""
         decode = msgspec.json.Decoder(EntryRow).decode
         for row, line in lines(stream):
@@ -134,7 +141,7 @@ class Jsonl:
             if not line.strip():
                 continue
             try:
-                yield decode(line).entry(received, row)
+                yield from decode(line).entry(received, row)
             except RowError as error:
                 yield error.at(row, line)
             except UnicodeDecodeError:

@@ -17,7 +17,7 @@ from tutela.core.entry import Classification, ListEntry
 from tutela.core.media import PDQ, PHOTODNA, Digests, Fingerprint
 from tutela.hashlist.format import QUARANTINE_TEXT, Read, Received, Remark, RowError
 from tutela.hashlist.formats.vics_model import Model
-from tutela.hashlist.value import DIGEST_BYTES, EXTRA_LIMIT, digest, fingerprint
+from tutela.hashlist.value import DIGEST_BYTES, EXTRA_LIMIT, accepted, digest, fingerprint, sound
 
 ALTERNATIVES = "AlternativeHashes"
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
@@ -37,25 +37,25 @@ def read(record: Any, model: Model, received: Received, row: int) -> Iterator[Re
     code = _category(_take(rest, "Category"))
     if model.kind == "cases" and code in ("", "0"):
         raise RowError("not_graded", "the medium of a case carries no grade, so it lists nothing")
+    refused: list[RowError] = []
     digests: dict[str, bytes] = {}
     for key, name in (("MD5", "md5"), ("SHA1", "sha1"), ("SHA256", "sha256")):
-        text = _text(_take(rest, key), key)
-        if text:
-            digests[name] = digest(name, text)
+        value = sound(digest, name, _text(_take(rest, key), key), refused)
+        if value:
+            digests[name] = value
     found: list[Fingerprint] = []
     if "PhotoDNA" in rest:
         yield from _photodna(rest, "PhotoDNA", found)
     if rest.get(ALTERNATIVES):
-        yield from _alternatives(rest, digests, found)
-    if not digests and not found:
-        raise RowError("no_hash", "the record holds no hash")
-    yield ListEntry(
+        yield from _alternatives(rest, digests, found, refused)
+    entry = ListEntry(
         received.provenance(row),
         Digests(**digests),
         tuple(found),
         (Classification(model.scheme, code),) if code else (),
         extra=_extra(rest),
     )
+    yield from accepted(entry, refused)
 
 
 def excerpt(record: Any) -> bytes:
@@ -116,7 +116,10 @@ def _photodna(holder: dict[str, Any], key: str, found: list[Fingerprint]) -> Ite
 
 
 def _alternatives(
-    rest: dict[str, Any], digests: dict[str, bytes], found: list[Fingerprint]
+    rest: dict[str, Any],
+    digests: dict[str, bytes],
+    found: list[Fingerprint],
+    refused: list[RowError],
 ) -> Iterator[Remark]:
     """Read the alternative hashes that are ours; the others stay as they came."""
     held = rest[ALTERNATIVES]
@@ -131,12 +134,14 @@ def _alternatives(
             if "HashValue" not in item:
                 continue
         elif name in DIGEST_BYTES:
-            text = _text(item.get("HashValue"), "HashValue")
-            if text and digests.setdefault(name, digest(name, text)) != digest(name, text):
+            value = sound(digest, name, _text(item.get("HashValue"), "HashValue"), refused)
+            if value and digests.setdefault(name, value) != value:
                 raise RowError("contradiction", f"two different values of {item['HashName']}")
             continue
         elif name == PDQ and item.get("HashValue"):
-            found.append(fingerprint(PDQ, _text(item["HashValue"], "HashValue")))
+            new = sound(fingerprint, PDQ, _text(item["HashValue"], "HashValue"), refused)
+            if new:
+                found.append(new)
             continue
         kept.append(item)
     if kept:
