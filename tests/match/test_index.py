@@ -225,6 +225,21 @@ def test_many_small_commits_are_merged(tmp_path: Path):
     assert len(index.search(random_codes(3, 20), 0).key) == 3
 
 
+def test_a_list_replaced_again_and_again_leaves_nothing_in_the_way(tmp_path: Path):
+    codes = random_codes(3)
+    number = filled(tmp_path, codes)
+    for step in range(30):
+        with IndexWriter(tmp_path) as writer:
+            writer.delete_list(number)
+            number = writer.define_list("a", Role.ALERT)
+            writer.add(PDQ, codes, keys_of(number, 3))
+            writer.add("md5", codes[:, :16].copy(), keys_of(number, 3))
+            writer.commit()
+        index = Index.open(tmp_path)
+        assert (index.count(PDQ), index.count("md5")) == (3, 3), step
+    assert len(list(tmp_path.glob("segment-*"))) <= 20
+
+
 def test_compaction_drops_deleted_rows_and_answers_the_same(tmp_path: Path):
     codes = clusters(3000, np.random.default_rng(5))
     number = filled(tmp_path, codes)

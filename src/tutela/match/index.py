@@ -24,7 +24,7 @@ __all__ = ["Index", "IndexWriter", "Matches"]
 
 RADIUS_MAXIMUM_BITS = 31  # what sixteen tables with probes at one bit can answer
 _BATCH = 8192  # queries that go through the kernels together
-_ROOM = 1024  # hits for which there is room at first, besides 32 for each query
+_ROOM = 256  # hits for which there is room at first, for each query; pages unused cost nothing
 _HITS_TOGETHER = 1 << 22  # hits (64 MiB) beyond which a batch is halved
 
 
@@ -164,7 +164,7 @@ def _found(generation: Generation, space: str, queries: NDArray[Any], radius: in
     if len(queries) == 1:  # a platform's every upload: spared the work of putting pieces together
         hits = _hits(generation, space, queries, radius)
         assert hits is not None
-        return Matches(*ordered(hits, 1, 0))
+        return _matches(hits, 1, 0)
     return _joined(list(_pieces(generation, space, queries, radius)))
 
 
@@ -179,7 +179,7 @@ def _pieces(
             middle = (begin + end) // 2
             waiting[:0] = [(begin, middle), (middle, end)]
         else:
-            yield Matches(*ordered(hits, end - begin, begin))
+            yield _matches(hits, end - begin, begin)
 
 
 def _hits(
@@ -187,7 +187,7 @@ def _hits(
 ) -> NDArray[np.uint64] | None:
     """Return all hits, or None when there are too many for several queries together."""
     parts = generation.parts.get(space, ())
-    room = _ROOM + 32 * len(queries)
+    room = _ROOM * len(queries)
     while True:
         hits = room_for(room)
         for part in parts:
@@ -200,11 +200,17 @@ def _hits(
         room = found
 
 
+def _matches(hits: NDArray[np.uint64], queries: int, first_query: int) -> Matches:
+    if not hits[0, 0]:
+        return Matches(np.empty(0, np.int64), np.empty(0, np.uint64), np.empty(0, np.uint8))
+    return Matches(*ordered(hits, queries, first_query))
+
+
 def _joined(pieces: list[Matches]) -> Matches:
     if len(pieces) == 1:
         return pieces[0]
     if not pieces:
-        return Matches(np.empty(0, np.int64), np.empty(0, np.uint64), np.empty(0, np.uint8))
+        return _matches(room_for(0), 0, 0)
     return Matches(
         np.concatenate([piece.query for piece in pieces]),
         np.concatenate([piece.key for piece in pieces]),

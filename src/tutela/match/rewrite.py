@@ -67,7 +67,8 @@ class Workshop:
         for begin in range(0, len(keys), BLOCK_ROWS):
             block = keys[begin : begin + BLOCK_ROWS]
             keep = alive(block, segment.record.born, self.dead)
-            yield rows[begin : begin + BLOCK_ROWS][keep], block[keep]
+            if keep.any():
+                yield rows[begin : begin + BLOCK_ROWS][keep], block[keep]
 
 
 def _finished(builders: Iterable[CodeBuilder | ValueBuilder], born: int) -> list[Record]:
