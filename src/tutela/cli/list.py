@@ -65,7 +65,7 @@ def import_(
         role: What a match means: alert, ignorable (known and harmless) or allow.
         from_: Who gave it to us; it stays with every entry.
         format_: Format of the file; recognised by its content if left out.
-        algorithm: What the hashes are, where the file does not say: md5, sha1, sha256, pdq or photodna.
+        algorithm: What the hashes are if the file does not say: md5, sha1, sha256, pdq or photodna.
         scheme: Classification scheme of entries that carry none, with --code.
         code: The code under --scheme.
         role_of: Role of one classification code, as CODE=ROLE; may be repeated.
