@@ -47,6 +47,7 @@ def test_what_was_recorded_is_there_after_a_restart(path: Path):
         assert not done
         journal.record(outcome(item), [])
     with opened(path, "resume") as journal, journal.batch():
+        journal.begin_walk()
         assert journal.found(found(b"a"), 0) == (item, True)
         assert journal.ready(0) == item
         assert [r.outcome for r in journal.results(item)] == [outcome(item)]
@@ -56,7 +57,10 @@ def test_a_file_that_changed_loses_what_was_recorded(path: Path):
     with opened(path) as journal, journal.batch():
         item, _ = journal.found(found(b"a"), 0)
         journal.record(outcome(item), [])
-        assert journal.found(found(b"a", size=2), 0)[1] is False
+        journal.begin_walk()
+        other, done = journal.found(found(b"a", size=2), 0)
+        assert not done
+        assert other != item  # late messages about the old file must not meet the new one
         assert journal.media() == 0
 
 
@@ -95,8 +99,21 @@ def test_contents_are_counted_one_level_deep(path: Path):
         assert journal.contents_of(item, (1,)) == 2
 
 
-def test_an_unfinished_scan_is_neither_lost_nor_resumed_unasked(path: Path):
+def test_a_scan_of_which_nothing_is_recorded_is_in_nobodys_way(path: Path):
     opened(path).close()
+    opened(path).close()
+
+
+def test_a_file_met_twice_is_an_error(path: Path):
+    with opened(path) as journal, pytest.raises(IntegrityError), journal.batch():
+        journal.found(found(b"a"), 0)
+        journal.found(found(b"a"), 1)
+
+
+def test_an_unfinished_scan_is_neither_lost_nor_resumed_unasked(path: Path):
+    with opened(path) as journal, journal.batch():
+        item, _ = journal.found(found(b"a"), 0)
+        journal.record(outcome(item), [])
     with pytest.raises(UsageError, match="unfinished") as caught:
         opened(path)
     assert "--resume" in caught.value.hint

@@ -236,4 +236,4 @@ def test_rows_can_be_read_while_the_scan_goes_on(evidence: Path):
     first = msgspec.json.decode(scan.stdout.readline())
     assert first["type"] == "file"
     scan.stdout.close()  # `| head -1`: the scan ends quietly
-    assert scan.wait(30) in (0, 141)
+    assert scan.wait(30) == 130  # it is not done, and must not look so

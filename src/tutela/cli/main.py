@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import sys
+import traceback
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from cyclopts import App, CycloptsError, Parameter
 from tutela.core.errors import TutelaError
 
 INTERRUPTED = 130
+SERVICE = 3
 
 # Before numpy is loaded anywhere: our parallelism is processes, not threads of a linear algebra
 # library that each of them would start.
@@ -33,6 +35,7 @@ app = App(
     help="Find known child sexual abuse material by fingerprint, without looking at it.",
     version=lambda: version("tutela"),
     default_parameter=Parameter(negative=()),
+    suppress_keyboard_interrupt=False,
 )
 app.command("tutela.cli.scan:scan", name="scan", help=_documented("scan"))
 app.command("tutela.cli.list:app", name="list", help="Import, export and describe hash lists.")
@@ -52,22 +55,28 @@ def run(arguments: list[str]) -> int:
         arguments = [word for word in arguments if word != "--debug"]
         debug = True
     try:
+        # A file name must not be able to stop the output, whatever the terminal can show.
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a TextIO
         status = app(
             arguments, exit_on_error=False, print_error=False, result_action="return_value"
         )
     except CycloptsError as error:
         return _complain(str(error), hint="tutela --help lists commands and options", status=2)
+    except KeyboardInterrupt as error:
+        return _complain("; ".join(["interrupted", *error.args]), status=INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`). Nobody listens, but the work is not done.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _complain("the output was closed before the end", status=INTERRUPTED)
     except TutelaError as error:
         if debug:
-            raise
-        cause = str(error.__cause__ or "")
+            traceback.print_exc()
+        cause = "" if isinstance(error.__cause__, OSError) else str(error.__cause__ or "")
         return _complain(error.message, cause=cause, hint=error.hint, status=error.exit_status)
-    except KeyboardInterrupt:
-        return _complain("interrupted", status=INTERRUPTED)
-    except BrokenPipeError:
-        # The reader of our output has gone (`| head`): nothing is wrong, and nobody listens.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except OSError as error:
+        if debug:
+            traceback.print_exc()
+        return _complain(f"the system refuses: {error.strerror or error}", status=SERVICE)
     return status if isinstance(status, int) else 0
 
 

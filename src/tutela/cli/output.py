@@ -36,10 +36,17 @@ def writer(
         return lambda row: _print_bytes(jsonl(row))
     if format == "csv":
         names = list(columns)
-        table = csv.writer(sys.stdout, lineterminator="\n")
+        table = csv.writer(
+            sys.stdout, lineterminator="\r\n"
+        )  # RFC 4180; it also makes a lone \r in a name be quoted
         table.writerow(names)
         return lambda row: table.writerow([_cell(row.get(name)) for name in names])
     return lambda row: _print_text(text(row))
+
+
+def is_terminal() -> bool:
+    """Tell whether a person reads the output as it comes."""
+    return sys.stdout.isatty()
 
 
 def _print_bytes(line: bytes) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +20,7 @@ from tutela.core.settings import Settings
 from tutela.core.time import now
 from tutela.scan import page, rows
 from tutela.scan.journal import Mode
+from tutela.scan.pipeline import Pipeline
 from tutela.scan.rows import Row
 from tutela.scan.session import Session, open_session
 from tutela.scan.summary import Summary
@@ -24,10 +28,11 @@ from tutela.scan.wire import Status
 
 SOME_FAILED = 1
 EVIDENCE_BROKEN = 4
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def scan(
-    *paths: Path,
+    *paths: str,
     list_: Annotated[list[str] | None, Parameter(name="--list", consume_multiple=True)] = None,
     radius: int | None = None,
     format_: Annotated[output.Format, Parameter(name="--format")] = "text",
@@ -60,20 +65,22 @@ def scan(
         fresh: Start over, and forget an unfinished scan of the same paths.
         config: Settings file.
     """
-    if not paths:
-        raise UsageError("nothing to scan", hint="tutela scan PATH... [--list FILE...]")
+    roots = _roots(paths, list_ or [])
     settings = _settings(config, radius, jobs)
     mode: Mode = "fresh" if fresh else "resume" if resume else "new"
     started = now()
     with (
         progress.shown() as watch,
-        open_session(paths, list_ or [], settings, mode, watch) as session,
+        open_session(roots, list_ or [], settings, mode, watch) as session,
+        _stopping(session.pipeline),
     ):
         for note in session.notes:
+            watch.clear()
             print(f"note: {note}", file=sys.stderr)
-        wanted = page.Report(report) if report else None
+        wanted = page.Report(report, roots) if report else None
+        write = output.writer(format_, _text, rows.COLUMNS)
         try:
-            _print_rows(session, output.writer(format_, _text, rows.COLUMNS), wanted)
+            _print_rows(session, watch, write, wanted)
         except BaseException:
             if wanted:
                 wanted.abandon()
@@ -81,7 +88,7 @@ def scan(
         summary = session.pipeline.summary
         where = None
         if wanted:
-            where = wanted.finish(_circumstances(paths, session, settings, started), summary)
+            where = wanted.finish(_circumstances(roots, session, settings, started), summary)
         sys.stdout.flush()
         if not (wanted and wanted.error):
             session.forget()
@@ -90,10 +97,40 @@ def scan(
     if wanted and wanted.error:
         print(f"error: {wanted.error.message}", file=sys.stderr)
         print("hint: scan again with --resume and another --report folder", file=sys.stderr)
-        return SOME_FAILED
+        return max(SOME_FAILED, _status(summary))
     if where:
         print(f"report: {where}", file=sys.stderr)
     return _status(summary)
+
+
+def _roots(paths: Sequence[str], lists: Sequence[str]) -> list[Path]:
+    if not paths:
+        hint = "tutela scan PATH... [--list FILE...]"
+        if lists:
+            hint = "--list takes all words after it: put paths before it, or -- between"
+        raise UsageError("nothing to scan", hint=hint)
+    if not all(paths):
+        raise UsageError("an empty path", hint="is a variable of your shell unset?")
+    return [Path(path) for path in paths]
+
+
+@contextlib.contextmanager
+def _stopping(pipeline: Pipeline) -> Iterator[None]:
+    """End the scan at its next turn when asked to stop; a second signal ends it at once."""
+
+    def ask(number: int, _frame: object) -> None:
+        pipeline.stop = True
+        signal.signal(number, signal.SIG_DFL)
+
+    before = {number: signal.signal(number, ask) for number in _STOPS}
+    try:
+        yield
+    except KeyboardInterrupt:
+        done = pipeline.state.contents_done
+        raise KeyboardInterrupt(f"{done:,} files recorded, --resume goes on") from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _settings(config: Path | None, radius: int | None, jobs: int | None) -> Settings:
@@ -104,8 +141,12 @@ def _settings(config: Path | None, radius: int | None, jobs: int | None) -> Sett
     )
 
 
-def _print_rows(session: Session, write: output.Writer, report: page.Report | None) -> None:
+def _print_rows(
+    session: Session, watch: progress.Watch, write: output.Writer, report: page.Report | None
+) -> None:
     def out(row: Row) -> None:
+        if output.is_terminal():
+            watch.clear()
         write(row)
         if report:
             report.add(row)
@@ -117,11 +158,13 @@ def _print_rows(session: Session, write: output.Writer, report: page.Report | No
 
 
 def _circumstances(
-    paths: tuple[Path, ...], session: Session, settings: Settings, started: datetime
+    roots: Sequence[Path], session: Session, settings: Settings, started: datetime
 ) -> page.Circumstances:
     return page.Circumstances(
-        roots=[str(path) for path in paths],
-        lists=[(info.name, info.role.value, info.entries) for info in session.lists],
+        roots=[str(root) for root in roots],
+        lists=[
+            (info.name, info.role.value, info.entries, info.source_sha256) for info in session.lists
+        ],
         radius_bits=settings.scan.radius_bits,
         started=started,
         ended=now(),
@@ -131,13 +174,19 @@ def _circumstances(
 
 def _text(row: output.Row) -> str:
     if row["type"] == "hit":
-        codes = ",".join(f"{c['scheme']}:{c['code']}" for c in row["classification"])
+        codes = ",".join(dict.fromkeys(_code(c) for c in row["classification"]))
         word = "quiet" if row.get("silenced") or row["role"] != "alert" else "HIT"
         how = f"{row['strength']} {rows.shown_match(row)}"
-        return f"{word:<7}{how:<43} {rows.shown(codes):<8} {_place(row)}"
+        source = rows.shown(f"{row['list'].rpartition('@')[0] or row['list']} {codes}")
+        return f"{word:<7}{how:<43} {source:<18} {_place(row)}"
     if row["type"] == "failed":
-        return f"failed {row['reason']:<52} {_place(row)}"
+        return f"failed {rows.shown(row['reason']):<62} {_place(row)}"
     return ""
+
+
+def _code(classification: dict[str, str]) -> str:
+    scheme, code = classification["scheme"], classification["code"]
+    return code if scheme == code else f"{scheme}:{code}"
 
 
 def _place(row: output.Row) -> str:
@@ -153,7 +202,7 @@ def _say_summary(summary: Summary) -> None:
         f"{summary.contents_with_alerts:,} with an alert."
     )
     for (outcome, reason), count in sorted(summary.reasons.items()):
-        print(f"  {outcome.value:<8}{count:>8,}  {page.REASONS.get(reason, reason)}")
+        print(f"  {outcome.value:<8}{count:>8,}  {page.REASONS.get(reason, rows.shown(reason))}")
 
 
 def _status(summary: Summary) -> int:

@@ -44,7 +44,7 @@ class ScanSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     ] = 60.0
     worker_memory_mib: Annotated[
         int,
-        msgspec.Meta(ge=512, description="Memory that one worker may add to what it has at its start."),
+        msgspec.Meta(ge=512, description="Memory that a worker may add to what it starts with."),
     ] = 4096
     picture_mib: Annotated[
         int,

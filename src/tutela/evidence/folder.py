@@ -104,7 +104,7 @@ def open_found(found: Found) -> list[int]:
     try:
         for path, known in zip(found.segments or (found.path,), found.identities, strict=True):
             opened.append(_open_file(path))
-            _check_same(opened[-1], known)
+            _check_same(opened[-1], known, found)
     except BaseException:
         for descriptor in opened:
             os.close(descriptor)
@@ -112,8 +112,19 @@ def open_found(found: Found) -> list[int]:
     return opened
 
 
-def _check_same(descriptor: int, known: tuple[int, int]) -> None:
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode) or identity(descriptor) != known:
+def _check_same(descriptor: int, known: tuple[int, int], found: Found) -> None:
+    """Refuse another file than the one that was found.
+
+    FAT and some network file systems number a file anew each time they meet it (Linux, `iunique`):
+    there, the same size and time of change will do.
+    """
+    now = os.fstat(descriptor)
+    same = identity(descriptor) == known
+    alike = not found.segments and (now.st_size, now.st_mtime_ns) == (
+        found.size_bytes,
+        found.mtime_ns,
+    )
+    if not stat.S_ISREG(now.st_mode) or not (same or alike):
         raise InputError(
             "another file lies there now than when the folder was read", code="swapped"
         )
@@ -191,9 +202,9 @@ def _names(descriptor: int, subfolders: list[bytes]) -> tuple[list[bytes], OSErr
                 (subfolders if folder else files).append(os.fsencode(entry.name))
     except OSError as error:
         failure = error
-    subfolders.sort()
-    files.sort()
-    return files, failure
+    # A damaged file system may name an entry twice; only one of them can be opened.
+    subfolders[:] = sorted(set(subfolders))
+    return sorted(set(files)), failure
 
 
 def _entry(folder: bytes, name: bytes, segments: _Segments, descriptor: int | None) -> Found:

@@ -6,8 +6,8 @@ Work is a batch of small files, one large file, or a chunk of a container's list
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -16,48 +16,17 @@ from tutela.core.errors import InputError
 from tutela.evidence import folder
 from tutela.evidence.folder import Found
 from tutela.scan import wire
-from tutela.scan.journal import BROKEN, Journal
-from tutela.scan.wire import ITSELF, Begin, Digested, Item, Order, Outcome, Status
+from tutela.scan.assignment import Assignment
+from tutela.scan.journal import Journal
+from tutela.scan.wire import ITSELF, Item, Order, Outcome, Status
 
 # A batch keeps a worker busy while the next is prepared, and is small enough to share fairly.
 BATCH_ITEMS = 16
 BATCH_BYTES = 16 << 20
-# A file that breaks this many workers is given up: it was made to.
+# A content that breaks this many workers with what is in it is given up: it was made to.
 BREAKS_ALLOWED = 16
-
-
-@dataclass
-class Assignment:
-    """What one worker has been given, and how far it says it is."""
-
-    items: dict[int, Item]
-    begun: dict[int, list[Begin]] = field(default_factory=dict)
-    digested: dict[int, Digested] = field(default_factory=dict)
-    finished: set[int] = field(default_factory=set)
-    ended: set[Order] = field(default_factory=set)
-    garbled: bool = False
-
-    def begin(self, begin: Begin) -> None:
-        """The worker starts on a content."""
-        self.begun.setdefault(begin.item, []).append(begin)
-
-    def end(self, outcome: Outcome) -> None:
-        """A content ended; a file that ended is finished."""
-        started = self.begun.get(outcome.item, [])
-        started[:] = [begin for begin in started if begin.order != outcome.order]
-        self.ended.add(outcome.order)
-        if outcome.order == ITSELF:
-            self.finished.add(outcome.item)
-
-    def kept(self) -> bool:
-        """Tell whether a worker that says it is done has done all of it."""
-        return not self.garbled and all(self._did(item) for item in self.items.values())
-
-    def _did(self, item: Item) -> bool:
-        if not item.members:
-            return item.item in self.finished
-        orders = ((item.first + n,) for n in range(len(item.members)))
-        return all(order in self.ended or order in item.done for order in orders)
+# Each break in a packed archive reads it again from the front.
+BREAKS_OF_A_FILE = 1000
 
 
 class Work(NamedTuple):
@@ -86,7 +55,7 @@ class Feeder:
         self._at = -1
         self._again: list[int] = []
         self._chunks: set[tuple[int, int]] = set()
-        self._breaks: dict[int, int] = {}
+        self._breaks: dict[tuple[int, ...], int] = {}
         self.walked = False
         self.files = 0
         self.size_bytes = 0
@@ -124,13 +93,10 @@ class Feeder:
         work = Work(b"", [], Assignment({}), [], Assignment({}))
         for item, found in wanted:
             try:
-                opened = folder.open_found(found)
+                opened = _opened(item, found)
             except InputError as error:
                 work.dropped.items[item.item] = item
-                work.settled.extend(
-                    _failed(item, order, error.code, error.message)
-                    for order in self._open_orders(item)
-                )
+                work.settled.extend(self._all_failed(item, error.code, error.message))
             else:
                 work.assignment.items[item.item] = replace(item, streams=len(opened))
                 work.streams.extend(opened)
@@ -145,6 +111,7 @@ class Feeder:
             return None
         self._chunks.add((chunk.item, chunk.first))
         found = self._journal.file(chunk.item)
+        assert found is not None
         members = wire.decode_members(chunk.members)
         numbers = range(chunk.first, chunk.first + len(members))
         item = Item(
@@ -154,7 +121,6 @@ class Feeder:
             first=chunk.first,
             members=members,
             done=self._journal.orders(chunk.item, members=numbers),
-            broken=self._journal.orders(chunk.item, BROKEN, members=numbers),
         )
         return item, found
 
@@ -164,7 +130,10 @@ class Feeder:
         while len(batch) < BATCH_ITEMS and size < BATCH_BYTES:
             if self._again:
                 number = self._again.pop()
-                found = self._journal.file(number)
+                again = self._journal.file(number)
+                if again is None:
+                    continue
+                found = again
             elif (row := self._journal.next_open(self._at)) is not None:
                 self._at, number, found = row
             else:
@@ -179,7 +148,6 @@ class Feeder:
             name=found.path.rpartition(b"/")[2],
             streams=0,
             done=self._journal.orders(number),
-            broken=self._journal.orders(number, BROKEN),
             digests=self._journal.digests(number),
         )
 
@@ -209,18 +177,35 @@ class Feeder:
     ) -> list[Outcome]:
         guilty = next((i for i in unfinished if assignment.begun.get(i.item)), unfinished[0])
         started = assignment.begun.get(guilty.item, [])
-        breaks = self._breaks[guilty.item] = self._breaks.get(guilty.item, 0) + 1
-        if not started or breaks > BREAKS_ALLOWED:
-            detail = f"{detail}; given up".removeprefix("; ")
-            blamed = [_failed(guilty, order, code, detail) for order in self._open_orders(guilty)]
-        else:
-            last = started[-1]
-            failed = _failed(guilty, last.order, code, detail, last.inside)
+        if not started:
+            return self._all_failed(guilty, code, detail)
+        # A container that breaks its readers again and again is given up, with what holds it; the
+        # others around it are not.
+        within = started[-1].order[:1]
+        tried = self._count(guilty.item, guilty.first, *within) > BREAKS_ALLOWED
+        given_up = tried or self._count(guilty.item) > BREAKS_OF_A_FILE
+        blamed: list[Outcome] = []
+        for begin in reversed(started if given_up else started[-1:]):
+            failed = _failed(guilty, begin.order, code, detail, begin.inside)
             known = assignment.digested.get(guilty.item)
-            digests = known.digests if known and known.order == last.order else failed.digests
-            blamed = [replace(failed, size_bytes=last.size_bytes, digests=digests)]
+            digests = known.digests if known and known.order == begin.order else failed.digests
+            contents = self._journal.contents_of(guilty.item, begin.order) + len(blamed[-1:])
+            blamed.append(
+                replace(failed, size_bytes=begin.size_bytes, digests=digests, contents=contents)
+            )
+        return blamed
+
+    def _count(self, *what: int) -> int:
+        self._breaks[what] = self._breaks.get(what, 0) + 1
+        return self._breaks[what]
+
+    def _all_failed(self, item: Item, code: str, detail: str) -> list[Outcome]:
         return [
-            replace(o, contents=self._journal.contents_of(guilty.item, o.order)) for o in blamed
+            replace(
+                _failed(item, order, code, detail),
+                contents=self._journal.contents_of(item.item, order),
+            )
+            for order in self._open_orders(item)
         ]
 
     def _open_orders(self, item: Item) -> list[Order]:
@@ -229,6 +214,17 @@ class Feeder:
         numbers = range(item.first, item.first + len(item.members))
         recorded = self._journal.orders(item.item, members=numbers)
         return [(n,) for n in numbers if (n,) not in recorded]
+
+
+def _opened(item: Item, found: Found) -> list[int]:
+    """Open a file; for members that were listed before, only if it is still as it was."""
+    opened = folder.open_found(found)
+    now = os.fstat(opened[0])
+    if item.members and (now.st_size, now.st_mtime_ns) != (found.size_bytes, found.mtime_ns):
+        for descriptor in opened:
+            os.close(descriptor)
+        raise InputError("the container changed after it was listed", code="changed")
+    return opened
 
 
 def _failed(

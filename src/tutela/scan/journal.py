@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
 import msgspec
+from msgspec.structs import replace
 
 from tutela.core.errors import IntegrityError, ServiceError, UsageError
 from tutela.core.hit import Hit
@@ -29,11 +30,12 @@ from tutela.scan.wire import Order, Outcome
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS file (
-    item INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, found BLOB NOT NULL,
-    walk INTEGER NOT NULL, listed INTEGER NOT NULL DEFAULT 0, done INTEGER NOT NULL DEFAULT 0,
-    digests BLOB
+    item INTEGER PRIMARY KEY AUTOINCREMENT, path BLOB NOT NULL UNIQUE, found BLOB NOT NULL,
+    same BLOB NOT NULL, walk INTEGER NOT NULL, listed INTEGER NOT NULL DEFAULT 0,
+    done INTEGER NOT NULL DEFAULT 0, digests BLOB
 );
 CREATE INDEX IF NOT EXISTS file_walk ON file (walk);
+CREATE INDEX IF NOT EXISTS file_open ON file (walk) WHERE listed = 0 AND done = 0;
 CREATE TABLE IF NOT EXISTS chunk (
     item INTEGER NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL, members BLOB NOT NULL,
     done INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (item, first)
@@ -97,17 +99,20 @@ class Journal:
             if mode == "fresh" or not path.exists():
                 _remove(path)
             self.resumed = path.exists()
-            if mode == "new":
-                self._refuse_resuming()
             self._db = self._open()
+            if mode == "new" and self.resumed:
+                self._refuse_unfinished()
         except BaseException:
             os.close(self._lock)
             raise
 
-    def _refuse_resuming(self) -> None:
-        if self.resumed:
+    def _refuse_unfinished(self) -> None:
+        """Refuse to go on unasked where something is recorded; nothing recorded is nothing lost."""
+        (recorded,) = self._db.execute("SELECT COUNT(*) FROM result").fetchone()
+        if recorded:
+            self._db.close()
             raise UsageError(
-                "an unfinished scan of these paths is there",
+                f"an unfinished scan of these paths is there, with {recorded:,} files recorded",
                 code="unfinished_scan",
                 hint="add --resume to go on with it, or --fresh to start over",
             )
@@ -180,27 +185,33 @@ class Journal:
     def found(self, found: Found, walk: int) -> tuple[int, bool]:
         """Record a found file; return (item, done). A changed file loses what was recorded."""
         row = self._db.execute(
-            "SELECT item, found, done FROM file WHERE path = ?", (found.path,)
+            "SELECT item, same, done, walk FROM file WHERE path = ?", (found.path,)
         ).fetchone()
-        blob = _encode(found)
+        # Where a file lies on the disk may change with every mount, and says nothing about it.
+        blob = _encode(replace(found, identities=(), allocated_bytes=0))
         if row is not None:
-            item, before, done = row
+            item, before, done, known_walk = row
+            if known_walk >= 0:
+                raise IntegrityError("the walk met a file twice", code="walk")
             if before == blob:
-                self._db.execute("UPDATE file SET walk = ? WHERE item = ?", (walk, item))
+                self._db.execute(
+                    "UPDATE file SET walk = ?, found = ? WHERE item = ?",
+                    (walk, _encode(found), item),
+                )
                 return item, bool(done)
             for table in ("result", "chunk", "file"):
                 self._db.execute(f"DELETE FROM {table} WHERE item = ?", (item,))  # noqa: S608 fixed names
         cursor = self._db.execute(
             # What is not to be opened is listed already: only its outcome is missing.
-            "INSERT INTO file (path, found, walk, listed) VALUES (?, ?, ?, ?)",
-            (found.path, blob, walk, found.outcome != "file"),
+            "INSERT INTO file (path, found, same, walk, listed) VALUES (?, ?, ?, ?, ?)",
+            (found.path, _encode(found), blob, walk, found.outcome != "file"),
         )
         return cursor.lastrowid or 0, False
 
-    def file(self, item: int) -> Found:
-        """Return a file by its number."""
-        (blob,) = self._db.execute("SELECT found FROM file WHERE item = ?", (item,)).fetchone()
-        return _decode_found(blob)
+    def file(self, item: int) -> Found | None:
+        """Return a file by its number; None if it was found changed since, and forgotten."""
+        row = self._db.execute("SELECT found FROM file WHERE item = ?", (item,)).fetchone()
+        return None if row is None else _decode_found(row[0])
 
     def next_open(self, after_walk: int) -> tuple[int, int, Found] | None:
         """Return (walk, item, found) of the first file past `after_walk` that is not listed."""
@@ -232,7 +243,8 @@ class Journal:
     def next_chunk(self, in_flight: Collection[tuple[int, int]]) -> Chunk | None:
         """Return the first chunk that is neither done nor worked on."""
         for row in self._db.execute(
-            "SELECT item, first, members FROM chunk WHERE done = 0 ORDER BY item, first"
+            "SELECT item, first, members FROM chunk INDEXED BY chunk_open JOIN file USING (item) "
+            "WHERE chunk.done = 0 AND file.walk >= 0 ORDER BY item, first"
         ):
             if (row[0], row[1]) not in in_flight:
                 return Chunk(*row)
@@ -278,7 +290,8 @@ class Journal:
     def _complete(self, item: int) -> None:
         self._db.execute(
             "UPDATE file SET done = 1 WHERE item = ? AND listed = 1 "
-            "AND NOT EXISTS (SELECT 1 FROM chunk WHERE chunk.item = file.item AND done = 0)",
+            "AND NOT EXISTS (SELECT 1 FROM chunk INDEXED BY chunk_open "
+            "WHERE chunk.item = file.item AND chunk.done = 0)",
             (item,),
         )
 
@@ -292,6 +305,7 @@ class Journal:
     def results(self, item: int) -> Iterator[Recorded]:
         """Yield the results of one file in order."""
         found = self.file(item)
+        assert found is not None
         for outcome, hits in self._db.execute(
             "SELECT outcome, hits FROM result WHERE item = ? ORDER BY place", (item,)
         ):
@@ -319,10 +333,16 @@ class Journal:
         ).fetchone()
         return int(count)
 
-    def all_outcomes(self) -> Iterator[Outcome]:
-        """Yield everything recorded, to match it again with other lists."""
-        for (outcome,) in self._db.execute("SELECT outcome FROM result"):
-            yield wire.decode_outcome(outcome)
+    def outcomes_after(self, last: Outcome | None, count: int) -> list[Outcome]:
+        """Return up to `count` recorded outcomes past `last`, to match them with other lists."""
+        place = (last.item, wire.pack_order(last.order)) if last else (0, b"")
+        past = ">" if last else ">="
+        rows = self._db.execute(
+            f"SELECT outcome FROM result WHERE (item, place) {past} (?, ?) "  # noqa: S608 fixed words
+            "ORDER BY item, place LIMIT ?",
+            (*place, count),
+        )
+        return [wire.decode_outcome(outcome) for (outcome,) in rows]
 
     def set_hits(self, outcome: Outcome, hits: list[Hit]) -> None:
         """Replace the hits of one result."""

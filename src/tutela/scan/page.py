@@ -6,6 +6,7 @@ No picture is embedded and no script runs: the file can be mailed, printed and k
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +15,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from tutela.core.errors import ServiceError, TutelaError
+from tutela.core.errors import ServiceError, TutelaError, UsageError
 from tutela.core.time import iso
 from tutela.report import html
 from tutela.report.html import Fact, Section, Table
@@ -33,6 +34,11 @@ _EXACT = (
     "person has to look: similar pictures, or one weak digest alone."
 )
 
+_DEPTH = (
+    "Files that a file system holds were read, and what archives hold. Deleted files, unallocated "
+    "space and slack were not."
+)
+
 REASONS = {
     "changed": "changed while it was read",
     "crashed": "the reader broke on it; it was confined and nothing else was touched",
@@ -49,9 +55,10 @@ REASONS = {
     "member_limit": "holds more entries than the limit",
     "memory": "needs more memory than one file may take",
     "missing_segment": "a part of the disk image is missing",
+    "own_state": "Tutela's own record of this scan",
     "nested_too_large": "a packed container inside another, too large to open",
     "nesting_limit": "too many containers inside each other",
-    "segment": "a later part of a disk image, read with its first part",
+    "segment": "a later part of a disk image: see its first part",
     "silent": "no progress within the time limit",
     "socket": "a socket",
     "sparse": "almost all of it is a hole; opened if it is a container, not digested",
@@ -74,10 +81,10 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Circumstances:
-    """What the report says about the run: lists are (name, role, entries)."""
+    """What the report says about the run: lists are (name, role, entries, SHA-256 of the file)."""
 
     roots: Sequence[str]
-    lists: Sequence[tuple[str, str, int]]
+    lists: Sequence[tuple[str, str, int, str]]
     radius_bits: int
     started: datetime
     ended: datetime
@@ -91,18 +98,30 @@ class Report:
     written so far is removed, and the caller says so at the end.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, roots: Sequence[Path]) -> None:
+        """Begin a report in `folder`, which is made.
+
+        Raises:
+            UsageError: the folder lies in the evidence, which is only read.
+            ServiceError: it cannot be written.
+        """
+        _refuse_inside(folder, roots)
         self.error: ServiceError | None = None
         self._folder = folder
-        self._kept: dict[str, list[Row]] = {"hit": [], "failed": [], "skipped": []}
+        self._kept: dict[str, list[Row]] = {
+            kind: [] for kind in ("exact", "hit", "failed", "skipped")
+        }
         self._closing = contextlib.ExitStack()
-        self._rows: BinaryIO | None = None
-        with self._failing():
-            self._rows = self._closing.enter_context(html.replacing(folder / "rows.jsonl"))
+        self._rows: BinaryIO | None = self._closing.enter_context(
+            html.replacing(folder / "rows.jsonl")
+        )
 
     def add(self, row: Row) -> None:
         """Take one row of the scan."""
-        kept = self._kept.get(row["type"])
+        kind = row["type"]
+        if kind == "hit" and row["strength"] == "exact" and row["role"] == "alert":
+            kind = "exact"
+        kept = self._kept.get(kind)
         if kept is not None and len(kept) < SHOWN_ROWS:
             kept.append(row)
         if self._rows is not None:
@@ -112,6 +131,8 @@ class Report:
     def finish(self, circumstances: Circumstances, summary: Summary) -> Path:
         """Put both files in place; return the page's path. Look at `error` afterwards."""
         page = self._folder / "report.html"
+        if self.error:
+            return page
         with self._failing():
             self._closing.close()
             _write(page, circumstances, summary, self._kept)
@@ -119,7 +140,7 @@ class Report:
 
     def abandon(self) -> None:
         """The scan did not end: leave nothing half-written behind."""
-        with contextlib.suppress(TutelaError), self._closing:
+        with contextlib.suppress(TutelaError, OSError), self._closing:
             raise ServiceError("abandoned")
 
     @contextlib.contextmanager
@@ -128,9 +149,20 @@ class Report:
             yield
         except (ServiceError, OSError) as error:
             self._rows = None
+            self.abandon()
             if isinstance(error, OSError):
                 error = ServiceError(f"cannot write {self._folder}: {error.strerror}")
             self.error = self.error or error
+
+
+def _refuse_inside(folder: Path, roots: Sequence[Path]) -> None:
+    place = Path(os.path.realpath(folder))
+    for root in roots:
+        if place.is_relative_to(os.path.realpath(root)):
+            raise UsageError(
+                f"the report folder {folder} lies in the evidence, which is only read",
+                hint="name a folder outside of what is scanned",
+            )
 
 
 def _write(
@@ -153,7 +185,7 @@ def _write(
     ]
     sections = [
         _by_list(summary),
-        _hits(kept["hit"], summary.hits),
+        _hits(kept["exact"] + kept["hit"], summary.hits),
         _problems(kept["failed"], summary),
         _skipped(kept["skipped"], summary),
         _lists(circumstances),
@@ -167,6 +199,7 @@ def _write(
             footer=[
                 _circumstances(circumstances),
                 _EXACT,
+                _DEPTH,
                 "All rows, with every digest, are in rows.jsonl beside this page.",
             ],
         ),
@@ -247,9 +280,9 @@ def _lists(circumstances: Circumstances) -> Section:
     return Section(
         "Lists used",
         table=Table(
-            ("List", "Role", "Entries"),
-            [(name, role, f"{n:,}") for name, role, n in circumstances.lists],
-            numeric=frozenset({2}),
+            ("List", "Role", "SHA-256 of its file", "Entries"),
+            [(name, role, digest, f"{n:,}") for name, role, n, digest in circumstances.lists],
+            numeric=frozenset({3}),
         )
         if circumstances.lists
         else None,

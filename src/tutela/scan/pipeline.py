@@ -12,11 +12,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from msgspec.structs import replace
+
+from tutela.core.errors import IntegrityError
 from tutela.core.hit import Hit
 from tutela.evidence.folder import Found
 from tutela.sandbox import UNREADABLE, Broken, Done, Event, Pool, Reply
 from tutela.scan import rows, wire
-from tutela.scan.feeding import Assignment, Feeder
+from tutela.scan.assignment import Assignment
+from tutela.scan.feeding import Feeder, Work
 from tutela.scan.journal import Journal, Recorded
 from tutela.scan.summary import Summary
 from tutela.scan.wire import Begin, Digested, Listing, Outcome, Progress
@@ -49,7 +53,6 @@ class State:
     bytes_done: int = 0
     alerts: int = 0
     failed: int = 0
-    resumed: bool = False
 
 
 @dataclass
@@ -68,6 +71,8 @@ class Pipeline:
     watch: Callable[[State], None] = lambda _state: None
     state: State = field(default_factory=State)
     summary: Summary = field(default_factory=Summary)
+    # Set from a signal handler: the scan then ends at the next turn with KeyboardInterrupt.
+    stop: bool = False
 
     def __post_init__(self) -> None:
         """Prepare the journal for a walk."""
@@ -82,15 +87,16 @@ class Pipeline:
         """Scan; yield each content with its hits, in walk order.
 
         Raises:
+            KeyboardInterrupt: `stop` was set.
             ServiceError: the journal cannot be written, or no worker can be started.
             IntegrityError: the totals do not add up.
         """
-        self.state.resumed = self.journal.resumed
         with self.journal.batch():
             self.journal.begin_walk()
             self._match_again()
         try:
             while True:
+                self._heed()
                 self._feed()
                 self._collect()
                 yield from self._ready()
@@ -105,30 +111,46 @@ class Pipeline:
         self.summary.check(self._feeder.files)
 
     def _finished(self) -> bool:
-        idle = not self._tasks and not self._events and not self._settled
-        return idle and self._feeder.walked and self._emitted == self._feeder.files
+        if self._tasks or self._events or self._settled or not self._feeder.walked:
+            return False
+        if self._emitted < self._feeder.files and self.pool.free:
+            stuck = self._feeder.next()
+            if stuck is None:
+                raise IntegrityError(
+                    f"file {self._emitted + 1} of {self._feeder.files} never ended", code="stuck"
+                )
+            self._give(stuck)
+        return self._emitted == self._feeder.files
+
+    def _heed(self) -> None:
+        if self.stop:
+            raise KeyboardInterrupt
 
     # -- giving out --------------------------------------------------------------------------
 
     def _feed(self) -> None:
         if not self._feeder.walked:
+            files, size_bytes = self._feeder.files, self._feeder.size_bytes
             with self.journal.batch():
                 self._settled += self._feeder.advance(WALK_ENTRIES)
-            self.state.files_found = self._feeder.files
-            self.state.bytes_found = self._feeder.size_bytes
+            self.state.files_found += self._feeder.files - files
+            self.state.bytes_found += self._feeder.size_bytes - size_bytes
             self.state.walked = self._feeder.walked
         while self.pool.free and (work := self._feeder.next()) is not None:
-            self._settled += work.settled
-            if work.dropped.items:
-                self._commit()
-                with self.journal.batch():
-                    self._feeder.finish(work.dropped)
-            if work.assignment.items:
-                try:
-                    task = self.pool.submit(work.payload, work.streams)
-                finally:
-                    _close(work.streams)
-                self._tasks[task] = work.assignment
+            self._give(work)
+
+    def _give(self, work: Work) -> None:
+        self._settled += work.settled
+        if work.dropped.items:
+            self._commit()
+            with self.journal.batch():
+                self._feeder.finish(work.dropped)
+        if work.assignment.items:
+            try:
+                task = self.pool.submit(work.payload, work.streams)
+            finally:
+                _close(work.streams)
+            self._tasks[task] = work.assignment
 
     # -- taking in ---------------------------------------------------------------------------
 
@@ -166,10 +188,25 @@ class Pipeline:
 
     def _record(self, outcomes: list[Outcome]) -> None:
         for outcome, hits in zip(outcomes, self.matcher.hits(outcomes), strict=True):
-            self.journal.record(outcome, hits)
+            self.journal.record(self._counted(outcome), hits)
             self.state.contents_done += 1
             self.state.failed += outcome.status is wire.Status.FAILED
             self.state.alerts += bool(rows.alerts(hits))
+
+    def _counted(self, outcome: Outcome) -> Outcome:
+        """Hold what a reader says it met inside against what it gave: totals must add up."""
+        if len(outcome.order) > 1 and not outcome.contents:
+            return outcome
+        given = self.journal.contents_of(outcome.item, outcome.order)
+        if given == outcome.contents:
+            return outcome
+        return replace(
+            outcome,
+            contents=given,
+            status=wire.Status.FAILED,
+            reason="crashed",
+            detail=f"the reader met {outcome.contents} members and gave {given}",
+        )
 
     def _listen(self, payload: bytes, assignment: Assignment, outcomes: list[Outcome]) -> None:
         """Hear one message; what no honest worker says is not believed."""
@@ -178,13 +215,16 @@ class Pipeline:
         except UNREADABLE:
             assignment.garbled = True
             return
-        if message.item in assignment.items and not assignment.garbled:
-            self._hear(message, assignment, outcomes)
-        else:
+        item = assignment.items.get(message.item)
+        if item is None or not wire.believable(message, item, self.limits):
             assignment.garbled = True
+        if not assignment.garbled:
+            self._hear(message, assignment, outcomes)
 
     def _hear(self, message: wire.Reply, assignment: Assignment, outcomes: list[Outcome]) -> None:
         match message:
+            case Outcome() if assignment.over(message.item, message.order):
+                assignment.garbled = True
             case Outcome():
                 assignment.end(message)
                 outcomes.append(message)
@@ -192,6 +232,7 @@ class Pipeline:
                 assignment.begin(message)
             case Listing(item, first, members):
                 self.journal.add_chunk(item, first, len(members), wire.encode(members))
+                self.state.files_found += len(members)
                 self.state.bytes_found += sum(member.size_bytes or 0 for member in members)
             case Digested():
                 assignment.digested[message.item] = message
@@ -213,14 +254,12 @@ class Pipeline:
         """Match what an earlier run recorded, unless it was matched with the same lists."""
         if self.journal.meta("matched") == self.matcher.identity:
             return
-        pending: list[Outcome] = []
-        for outcome in [*self.journal.all_outcomes(), None]:
-            if outcome is not None:
-                pending.append(outcome)
-            if pending and (outcome is None or len(pending) == MATCH_AGAIN):
-                for known, hits in zip(pending, self.matcher.hits(pending), strict=True):
-                    self.journal.set_hits(known, hits)
-                pending = []
+        last: Outcome | None = None
+        while known := self.journal.outcomes_after(last, MATCH_AGAIN):
+            for outcome, hits in zip(known, self.matcher.hits(known), strict=True):
+                self.journal.set_hits(outcome, hits)
+            last = known[-1]
+            self._heed()
         self.journal.set_meta("matched", self.matcher.identity)
 
 

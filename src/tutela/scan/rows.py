@@ -26,6 +26,8 @@ COLUMNS = (
     *("md5", "sha1", "sha256", "pdq", "quality", "modified"),
     *("list", "role", "strength", "algorithm", "distance_bits", "variant", "frame"),
     *("classification", "entry", "silenced", "path_base64", "inside_base64"),
+    *("seen", "hashed", "skipped", "failed", "media", "pictures", "hits"),
+    *("contents_with_alerts", "hits_by_list", "reasons"),
 )
 
 # How a query picture lies to the listed one, in a person's words.
@@ -38,6 +40,8 @@ TURNS = {
     "transpose": "mirrored and turned left",
     "transverse": "mirrored and turned right",
 }
+
+DIGESTS = ("sha256", "sha1+md5", "sha1", "md5")
 
 Row = dict[str, Any]
 
@@ -83,7 +87,7 @@ def shown(text: str) -> str:
 def shown_match(row: Mapping[str, Any]) -> str:
     """Return how a hit came about, for a person's eyes: `pdq, 6 bits, mirrored`."""
     parts = [row["algorithm"]]
-    if row["strength"] != "exact":
+    if row["algorithm"] not in DIGESTS:
         parts.append(f"{row['distance_bits']} bits")
     if row["variant"] in TURNS:
         parts.append(TURNS[row["variant"]])

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
 import resource
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from tutela.core.entry import Role
 from tutela.core.errors import UsageError
 from tutela.core.settings import ScanSettings, Settings
 from tutela.evidence import folder
+from tutela.evidence.folder import Found
 from tutela.hashlist.library import Library
 from tutela.hashlist.model import ListInfo
+from tutela.hashlist.report import warnings
 from tutela.sandbox import Limits, Pool
 from tutela.scan import wire, worker
 from tutela.scan.journal import Journal, Mode, journal_path
-from tutela.scan.matching import LibraryMatcher, NoLists
+from tutela.scan.matching import ListMatcher
 from tutela.scan.pipeline import Matcher, Pipeline, State
 
 # An E01 of several terabytes in parts of one CD each still opens.
@@ -73,21 +78,39 @@ def open_session(
                 warm_up=worker.warm_up,
             )
         )
-        journal = stack.enter_context(Journal(journal_path(scan.state, roots, limits), mode))
         notes: list[str] = []
         matcher, used = _matcher(lists, settings, notes)
+        # What can be wrong with the command has been, before anything is kept of it.
+        walk = _begun(folder.walk(roots))
+        path = journal_path(scan.state, roots, limits)
+        journal = stack.enter_context(Journal(path, mode))
         yield Session(
             Pipeline(
                 journal=journal,
                 pool=pool,
                 matcher=matcher,
-                walk=folder.walk(roots),
+                walk=_without_state(walk, scan.state),
                 limits=limits,
                 watch=watch,
             ),
             used,
             notes,
         )
+
+
+def _begun(walk: Iterator[Found]) -> Iterator[Found]:
+    """Take the first step of a walk now, which tells whether the roots are there."""
+    first = list(itertools.islice(walk, 1))
+    return itertools.chain(first, walk)
+
+
+def _without_state(walk: Iterator[Found], state: Path) -> Iterator[Found]:
+    """Skip our own journals, which change while they are read, where the evidence holds them."""
+    own = os.path.realpath(os.fsencode(state)) + b"/"
+    for found in walk:
+        if found.path.startswith(own) and found.outcome == "file":
+            found = replace(found, outcome="skipped", reason="own_state", segments=())  # noqa: PLW2901 the same, skipped
+        yield found
 
 
 def _allow_segments() -> None:
@@ -115,30 +138,41 @@ def _matcher(
     lists: Sequence[str], settings: Settings, notes: list[str]
 ) -> tuple[Matcher, Sequence[ListInfo]]:
     path = settings.library.path
-    if not lists and not (path / "library.json").exists():
-        return NoLists(), ()
-    library = Library.create(path)
-    used = [_list(library, name, notes) for name in lists] or library.lists
-    return LibraryMatcher(library, used, settings.scan.radius_bits), used
+    imported = Library.open(path) if (path / "library.json").exists() else None
+    asked: list[tuple[Library, ListInfo]] = []
+    if lists:
+        asked = [_list(imported, name, settings) for name in lists]
+    elif imported is not None:
+        asked = [(imported, info) for info in imported.lists]
+    used = [info for _, info in asked]
+    notes += [f"list {info.name}: {warning}" for info in used for warning in warnings(info)]
+    if not used:
+        notes.append("no hash list was asked: files are only hashed, nothing is compared")
+    return ListMatcher(asked, settings.scan.radius_bits), used
 
 
-def _list(library: Library, name: str, notes: list[str]) -> ListInfo:
-    """Return a list by its name in the library, or import the file of that name, once."""
-    known = {info.name: info for info in library.lists}
+def _list(imported: Library | None, name: str, settings: Settings) -> tuple[Library, ListInfo]:
+    """Return a list by its name in the library, or read the file of that name.
+
+    Files are kept apart from what was imported on purpose, so that they are read once but asked
+    only where they are named.
+    """
+    for info in imported.lists if imported else ():
+        if imported and info.name == name:
+            return imported, info
     file = Path(name)
-    if name in known:
-        return known[name]
     if not file.is_file():
         raise UsageError(
-            f"no hash list or file is called {name}",
+            f"{name} is neither an imported hash list nor a file",
             code="no_such_list",
             hint="tutela list info shows the imported lists",
         )
     with file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    name = f"{file.name}@{digest[:12]}"
-    if name in known:
-        return known[name]
-    report = library.add(file, name=name, role=Role.ALERT)
-    notes += [f"{file.name}: {note}" for note in report.notes]
-    return report.info
+    kept = f"{file.name}@{digest[:12]}"
+    path = settings.library.path
+    files = Library.create(path.with_name(f"{path.name}-files"))
+    for info in files.lists:
+        if info.name == kept:
+            return files, info
+    return files, files.add(file, name=kept, role=Role.ALERT).info

@@ -13,7 +13,7 @@ from datetime import datetime
 
 import msgspec
 
-from tutela.core.media import Digests, Fingerprint
+from tutela.core.media import PDQ, Digests, Fingerprint
 from tutela.evidence.container import Member
 
 Order = tuple[int, ...]
@@ -103,8 +103,8 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
     """One file, or some members of it, to work on.
 
     `streams` descriptors travel beside it, in segment order. `members` is empty for the file as
-    a whole; `done` are contents already recorded, `broken` those among them that killed a worker
-    and are not touched again; `digests` are the file's own, if known before.
+    a whole; `done` are contents already recorded, which are not touched again; `digests` are the
+    file's own, if known before.
     """
 
     item: int
@@ -113,7 +113,6 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
     first: int = 0
     members: tuple[Member, ...] = ()
     done: frozenset[Order] = frozenset()
-    broken: frozenset[Order] = frozenset()
     digests: Digests = Digests()
 
 
@@ -135,6 +134,42 @@ class Request(msgspec.Struct, frozen=True):
 
     limits: Limits
     items: tuple[Item, ...]
+
+
+_LENGTHS = {"md5": 16, "sha1": 20, "sha256": 32}
+_NUMBERS = range(1, 1 << 32)
+
+
+def believable(message: Reply, item: Item, limits: Limits) -> bool:
+    """Tell whether a worker may say this of an item; one that was taken over says anything."""
+    match message:
+        case Listing():
+            return not item.members and message.first in _NUMBERS
+        case Progress():
+            return message.read_bytes >= 0
+        case Begin():
+            return _possible(message.order, item, limits) and (message.size_bytes or 0) >= 0
+        case Digested():
+            return _possible(message.order, item, limits) and _well_formed(message.digests)
+        case Outcome():
+            return (
+                _possible(message.order, item, limits)
+                and _well_formed(message.digests)
+                and min(message.size_bytes or 0, message.contents) >= 0
+                and (message.modified is None or message.modified.tzinfo is not None)
+                and all(len(f.bits) == 32 for f in message.fingerprints if f.algorithm == PDQ)
+            )
+
+
+def _possible(order: Order, item: Item, limits: Limits) -> bool:
+    numbers = range(item.first, item.first + len(item.members))
+    if item.members and (not order or order[0] not in numbers):
+        return False
+    return len(order) <= limits.nesting + 1 and all(number in _NUMBERS for number in order)
+
+
+def _well_formed(digests: Digests) -> bool:
+    return all(len(getattr(digests, n) or bytes(size)) == size for n, size in _LENGTHS.items())
 
 
 encode = msgspec.msgpack.Encoder().encode

@@ -49,6 +49,8 @@ LISTING_MEMBERS = 64
 LISTING_BYTES = 64 << 20
 # A large file of which less than this share is stored is a hole with something in it.
 SPARSE_SHARE = 100
+# What an entry costs of an archive's budget by being there: archives of empty files are bombs too.
+MEMBER_BYTES = 512
 
 
 class Opened(NamedTuple):
@@ -268,6 +270,8 @@ class Visit:
         count = 0
         try:
             for count, member in enumerate(container.members(), 1):
+                if budget is not None and not budget.spend(MEMBER_BYTES):
+                    return count - 1, budget.exceeded()
                 self._member(container, member, (*order, count), inside, budget)
         except InputError as error:
             return count, error
@@ -381,4 +385,4 @@ def _open(
     bounds = ContainerLimits(total_bytes=limits.container_bytes, expansion=limits.expansion)
     budget = budget or bounds.budget(source.size_bytes)
     container = found.open(source, bounds, budget)
-    return container, None if container.splittable else budget
+    return container, budget

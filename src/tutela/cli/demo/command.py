@@ -42,7 +42,7 @@ def demo(folder: Path = Path("tutela-demo")) -> int:
     report = folder / "report"
     print(f"$ tutela scan {folder}/evidence --list {folder}/known.csv --report {report}\n")
     scan.scan(
-        folder / "evidence",
+        str(folder / "evidence"),
         list_=[str(folder / "known.csv")],
         report=report,
         fresh=True,
@@ -55,14 +55,14 @@ image; six other pictures were not taken for them, and one damaged file is accou
 
 Look at it:     xdg-open {report}/report.html
 Every row:      less {report}/rows.jsonl
-Your own data:  tutela scan PATH --list {folder}/known.csv
+Your own data:  .venv/bin/tutela scan PATH --list {folder}/known.csv
 Next:           docs/tutorial/first-scan.md"""
     )
     return 0
 
 
 def _clear(folder: Path) -> None:
-    if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).exists():
+    if folder.is_symlink() or (folder.exists() and not (folder / MARKER).exists()):
         raise UsageError(
             f"{folder} is there already and is not an earlier demonstration",
             hint="name another folder: tutela demo FOLDER",

@@ -131,6 +131,10 @@ class Image:
             return
         walk = Walk(files, volume, number, self._size_bytes, self._budget)
         yield from walk.members()
+        if files.info.last_block_act < files.info.last_block:
+            missing = (files.info.last_block - files.info.last_block_act) * files.info.block_size
+            cut = f"ends {missing:,} bytes before its file system does"
+            yield _changed(whole, "failed", "truncated", cut)
 
 
 def holds(read_at: ReadAt, size_bytes: int) -> bool:
