@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import random
 import signal
 import subprocess
@@ -15,9 +16,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from scan_support import Run, command, scanned, session
+from PIL import Image
+from scan_support import Run, command, encoded, scanned, session
 
-from tutela.core.errors import UsageError
+from tutela.core.errors import InputError, UsageError
+from tutela.evidence import folder
 from tutela.fingerprint import content
 
 
@@ -155,7 +158,7 @@ def test_without_resume_an_unfinished_scan_is_not_thrown_away(
 
 def crashing(data: bytes, *_: object) -> list[object]:
     """Stand in for a decoder that a hostile picture breaks."""
-    if data.endswith(b"CRASH"):
+    if bytes(data).endswith(b"CRASH"):
         ctypes.string_at(0)
     return []
 
@@ -237,3 +240,148 @@ def test_rows_can_be_read_while_the_scan_goes_on(evidence: Path):
     assert first["type"] == "file"
     scan.stdout.close()  # `| head -1`: the scan ends quietly
     assert scan.wait(30) == 130  # it is not done, and must not look so
+
+
+def bmp(number: int) -> bytes:
+    """Return a tiny picture; `crashing` breaks on it if it ends in CRASH."""
+    return encoded(Image.new("RGB", (8, 8), (number % 256, number // 256, 7)), "BMP")
+
+
+def test_crashes_in_one_image_cost_no_neighbour_its_reading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(content, "fingerprint", crashing)
+    root = tmp_path / "e"
+    root.mkdir()
+    with zipfile.ZipFile(root / "many.zip", "w") as archive:
+        for number in range(1600):
+            evil = b"CRASH" if number % 64 == 5 else b""
+            archive.writestr(f"{number:04}.bmp", bmp(number) + evil)
+    with session(root) as opened:
+        found = scanned(opened)
+    failed = [row["inside"][0] for row in found if row["type"] == "failed"]
+    assert failed == [f"{number:04}.bmp" for number in range(5, 1600, 64)]
+    assert found[-1]["seen"] == 1601
+
+
+def test_an_archive_made_to_break_readers_takes_nothing_else_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(content, "fingerprint", crashing)
+    root = tmp_path / "e"
+    root.mkdir()
+    inner = BytesIO()
+    with zipfile.ZipFile(inner, "w") as archive:
+        for number in range(40):
+            archive.writestr(f"{number}.bmp", bmp(number) + b"CRASH")
+    with tarfile.open(root / "all.tar.gz", "w:gz") as tar:
+        for name, data in (("a.txt", b"a"), ("evil.zip", inner.getvalue()), ("z.txt", b"z")):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            tar.addfile(entry, BytesIO(data))
+    (root / "innocent.txt").write_text("text")
+    with session(root) as opened:
+        found = scanned(opened)
+    assert found[-1]["seen"] == len(found) - 1
+    last = {(row["inside"] or [Path(row["path"]).name])[-1]: row["type"] for row in found[:-1]}
+    assert last["innocent.txt"] == "file"
+
+
+def test_a_container_that_changes_after_its_listing_is_not_mixed_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    root = tmp_path / "e"
+    root.mkdir()
+
+    def pack(mark: bytes) -> None:
+        with zipfile.ZipFile(root / "many.zip", "w") as archive:
+            for number in range(640):
+                archive.writestr(f"{number:03}.bin", mark + b"%03d" % number)
+
+    pack(b"old")
+    with session(root, jobs=1) as opened:
+        submit = opened.pipeline.pool.submit
+        given: list[int] = []
+
+        def submitting(payload: bytes, files: list[int]) -> int:
+            given.append(len(files))
+            if len(given) == 4:
+                pack(b"new")
+            return submit(payload, files)
+
+        monkeypatch.setattr(opened.pipeline.pool, "submit", submitting)
+        found = scanned(opened)
+    contents = {row["sha256"] for row in found[1:641] if row["type"] == "file"}
+    new = {hashlib.sha256(b"new%03d" % number).hexdigest() for number in range(640)}
+    assert not contents & new
+    assert {row["reason"] for row in found if row["type"] == "failed"} == {"changed"}
+
+
+def test_a_file_that_is_gone_on_resume_keeps_what_it_gave(
+    tmp_path: Path, known: list[bytes], monkeypatch: pytest.MonkeyPatch
+):
+    root = tmp_path / "e"
+    root.mkdir()
+    with tarfile.open(root / "all.tar.gz", "w:gz") as tar:
+        for number in range(400):
+            data = known[0] + b"%d" % number
+            entry = tarfile.TarInfo(f"{number:03}.jpg")
+            entry.size = len(data)
+            tar.addfile(entry, BytesIO(data))
+    with session(root, jobs=1) as first:
+        first.pipeline.watch = lambda state: setattr(
+            first.pipeline, "stop", state.contents_done > 20
+        )
+        with pytest.raises(KeyboardInterrupt):
+            scanned(first)
+
+    def refused(_found: object) -> list[int]:
+        raise InputError("cannot be opened: input/output error", code="unreadable")
+
+    monkeypatch.setattr(folder, "open_found", refused)
+    with session(root, jobs=1) as second:
+        found = scanned(second)
+    assert found[0]["reason"] == "unreadable"
+    assert found[-1]["seen"] > 20
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_scan_at_a_turn(evidence: Path, listed: Path, stop: signal.Signals):
+    with tarfile.open(evidence / "long.tar.gz", "w:gz") as tar:
+        for number in range(3000):
+            entry = tarfile.TarInfo(f"{number}.bin")
+            entry.size = 20_000
+            tar.addfile(entry, BytesIO(random.Random(number).randbytes(20_000)))
+    scan = subprocess.Popen(
+        command(evidence, "--list", listed, "--resume"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert scan.stdout
+    scan.stdout.readline()
+    scan.send_signal(stop)
+    _, errors = scan.communicate(timeout=30)
+    assert scan.returncode == 130
+    assert b"interrupted; " in errors
+    assert b"--resume goes on" in errors
+    assert b"Traceback" not in errors
+
+
+def test_a_scan_without_a_list_says_so(evidence: Path, tutela_scan: Callable[..., Run]):
+    assert "nothing is compared" in tutela_scan(evidence).errors
+
+
+def test_a_list_given_as_a_file_is_asked_only_where_it_is_named(
+    evidence: Path, listed: Path, tutela_scan: Callable[..., Run]
+):
+    assert tutela_scan(evidence, "--list", listed).of("hit")
+    assert not tutela_scan(evidence).of("hit")
+
+
+def test_a_mistaken_command_leaves_nothing_in_the_way(
+    evidence: Path, listed: Path, tmp_path: Path, tutela_scan: Callable[..., Run]
+):
+    assert tutela_scan(evidence, "--list", "typo.csv").status == 2
+    assert tutela_scan(tmp_path / "later").status == 2
+    assert tutela_scan(evidence, "--report", evidence / "report").status == 2
+    assert tutela_scan(evidence, "--list", listed).status == 1
