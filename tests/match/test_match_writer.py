@@ -83,6 +83,29 @@ def test_a_deleted_list_is_gone_from_every_space_also_after_compaction(tmp_path)
             writer.define_list("two", Role.ALERT)
 
 
+def test_a_commit_sheds_segments_of_mostly_deleted_rows_and_forgets_the_deletions(tmp_path):
+    codes = np.random.default_rng(3).integers(0, 256, (3000, 32), dtype=np.uint8)
+    keys = np.arange(3000, dtype=np.uint64) + np.uint64(pack_key(1, 0))
+    index = build(tmp_path, codes)
+    with IndexWriter(tmp_path) as writer:
+        writer.delete_keys(keys[:1000])
+        writer.commit()
+        assert index.count(PDQ) == 2000
+        assert [s.record.rows for s in index._now.segments()] == [3000, 1000]
+        writer.delete_keys(keys[1000:2000])
+        writer.commit()
+    assert index.search(codes, 0).key.tolist() == keys[2000:].tolist()
+    assert [s.record.rows for s in index._now.segments()] == [1000]
+    with IndexWriter(tmp_path) as writer:
+        writer.delete_list(1)
+        number = writer.define_list("list", Role.ALERT)
+        writer.add(PDQ, codes[:5], keys[:5] + np.uint64(pack_key(number - 1, 0)))
+        writer.commit()
+    assert index.count(PDQ) == 5
+    assert [s.record.rows for s in index._now.segments()] == [5]
+    assert index._now.manifest.deleted_lists == ()
+
+
 def test_a_full_segment_is_followed_by_another(tmp_path, monkeypatch):
     monkeypatch.setattr(mih, "ROWS_MAXIMUM", 700)
     monkeypatch.setattr(rewrite, "ROWS_MAXIMUM", 700)

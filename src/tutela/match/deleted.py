@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tutela.match.hits import Dead
+from tutela.match.hits import Dead, nothing_dead
 from tutela.match.manifest import Manifest
 from tutela.match.segment import Segment
 
@@ -16,7 +16,7 @@ def read_dead(manifest: Manifest, deleted: Segment | None) -> Dead:
     """Return what a manifest says is deleted, in the form that kernels take."""
     lists = np.array(manifest.deleted_lists, np.uint64)
     if deleted is None:
-        return Dead(np.empty(0, np.uint64), np.empty(0, np.int64), lists)
+        return nothing_dead()._replace(lists=lists)
     # Copied: few, read at random by every hit, and then of one type with the empty ones.
     return Dead(deleted.arrays["keys"].copy(), deleted.arrays["sequences"].copy(), lists)
 

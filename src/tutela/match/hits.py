@@ -36,6 +36,11 @@ class Dead(NamedTuple):
         return tuple(self)
 
 
+def nothing_dead() -> Dead:
+    """Return that nothing was deleted."""
+    return Dead(np.empty(0, np.uint64), np.empty(0, np.int64), np.empty(0, np.uint64))
+
+
 @kernel(entry=False)
 def is_dead(key: np.uint64, born: int, dead: Dead) -> bool:
     """Tell whether a row of a segment born at sequence `born` is deleted."""

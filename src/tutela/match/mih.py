@@ -23,13 +23,15 @@ from tutela.fingerprint.kernel import kernel
 from tutela.match.bits import TAG_LANES, lowest, near_tags, popcount, prefetch
 from tutela.match.hits import Dead, emit, is_dead
 from tutela.match.layout import CHUNKS, distance, regroup
+from tutela.match.ring import first_table, shares_of
 
 ROWS_MAXIMUM = 1 << 24  # row numbers are stored in three bytes
 _PROBES = 17  # a chunk itself and its 16 neighbours at one bit
 _WINDOW = 8  # pairs whose memory is asked for together
 _CANDIDATES = 256  # rows that wait before their codes are read
-# A query with more candidates than this share of the rows is answered by reading all codes instead.
-_HEAVY_SHARE = 8
+# A query with more candidates than this share of the rows is answered by reading all codes instead:
+# one after the other they cost about a fortieth of what a candidate at a random place costs.
+_HEAVY_SHARE = 64
 _HEAVY_LEAST = 1024
 
 
@@ -63,19 +65,12 @@ class Search(NamedTuple):
     shares: NDArray[np.int64]  # (16,): how radius + 1 is shared among the chunks
     begins: NDArray[np.uint64]  # (2, window, probes): postings of each probe, from
     ends: NDArray[np.uint64]  # ... and to
+    postings: NDArray[np.int64]  # (2, window): how many that are, all probes together
     places: NDArray[np.uint64]  # (candidates,): which posting waits, then its row
     tables_of: NDArray[np.int64]  # (candidates,): which table found it
     queries_of: NDArray[np.int64]  # (candidates,): for which query
     effort: NDArray[np.int64]  # (queries,): candidates so far
     stopped: NDArray[np.int64]  # (queries,): tables from this one on are left to the plain scan
-
-
-@kernel(entry=False)
-def shares_of(radius: int) -> NDArray[np.int64]:
-    """Share radius + 1 among the chunks, as evenly as whole numbers allow: 0, 1 or 2 each."""
-    shares = np.full(CHUNKS, (radius + 1) // CHUNKS, np.int64)
-    shares[: (radius + 1) % CHUNKS] += 1
-    return shares
 
 
 @kernel()
@@ -102,6 +97,7 @@ def search(
         shares_of(radius),
         np.zeros((2, _WINDOW, _PROBES), np.uint64),
         np.zeros((2, _WINDOW, _PROBES), np.uint64),
+        np.zeros((2, _WINDOW), np.int64),
         np.empty(_CANDIDATES + TAG_LANES, np.uint64),
         np.empty(_CANDIDATES + TAG_LANES, np.int64),
         np.empty(_CANDIDATES + TAG_LANES, np.int64),
@@ -149,13 +145,9 @@ def _ask_offsets(run: Search, first: int) -> None:
 
 @kernel(entry=False)
 def _ask_tags(run: Search, first: int) -> None:
-    codes, shares, shift, begins, ends = (
-        run.codes,
-        run.shares,
-        run.tables.shift,
-        run.begins[(first // _WINDOW) & 1],
-        run.ends[(first // _WINDOW) & 1],
-    )
+    codes, shares, shift = run.codes, run.shares, run.tables.shift
+    half = (first // _WINDOW) & 1
+    begins, ends, postings = run.begins[half], run.ends[half], run.postings[half]
     count = codes.shape[0]
     rows = np.uint64(run.tables.codes.shape[0])
     start = np.uint64(run.tables.tags.ctypes.data)
@@ -165,6 +157,7 @@ def _ask_tags(run: Search, first: int) -> None:
         chunk = codes[pair - table * count, table]
         tags = start + np.uint64(table * bytes_each)
         offsets = run.tables.offsets[table]
+        postings[pair - first] = 0
         for probe in range(_probes(shares[table], shift)):
             bucket = _bucket(chunk, shift, probe)
             # Clamped, so that a damaged file can make a search wrong but never read elsewhere.
@@ -174,6 +167,18 @@ def _ask_tags(run: Search, first: int) -> None:
             prefetch(tags + (end << np.uint64(1)))
             begins[pair - first, probe] = begin
             ends[pair - first, probe] = end
+            postings[pair - first] += np.int64(end - begin)
+
+
+@kernel(entry=False)
+def _near(
+    tags: np.uint64, place: np.uint64, end: np.uint64, tag: np.uint16, limit: np.uint16
+) -> np.uint64:
+    """Return a mask of which of up to 32 tags from `place` on, before `end`, pass."""
+    near = np.uint64(near_tags(tags + (place << np.uint64(1)), tag, limit))
+    if end - place < np.uint64(TAG_LANES):
+        near &= (np.uint64(1) << (end - place)) - np.uint64(1)
+    return near
 
 
 @kernel(entry=False)
@@ -181,7 +186,9 @@ def _compare_tags(run: Search, first: int, waiting: int) -> int:
     """Put the rows whose tags pass among the waiting ones; return how many wait then."""
     codes, shares, places = run.codes, run.shares, run.places
     tables_of, queries_of = run.tables_of, run.queries_of
-    begins, ends = run.begins[(first // _WINDOW) & 1], run.ends[(first // _WINDOW) & 1]
+    half = (first // _WINDOW) & 1
+    begins, ends, postings = run.begins[half], run.ends[half], run.postings[half]
+    heavy = run.tables.codes.shape[0] // _HEAVY_SHARE + _HEAVY_LEAST
     count = codes.shape[0]
     for pair in range(max(first, 0), min(first + _WINDOW, CHUNKS * count)):
         table = pair // count
@@ -193,15 +200,18 @@ def _compare_tags(run: Search, first: int, waiting: int) -> int:
         bound = shares[table] + shares[following] - 1
         tags = np.uint64(run.tables.tags.ctypes.data + 2 * table * run.tables.tags.shape[1])
         ids = np.uint64(run.tables.ids.ctypes.data + table * run.tables.ids.shape[1])
+        if postings[pair - first] > heavy:
+            run.effort[query] += _count_near(run, pair, first)
+            if run.effort[query] > heavy:
+                run.stopped[query] = table
+                continue
         settled = waiting
         for probe in range(_probes(shares[table], run.tables.shift)):
             place = begins[pair - first, probe]
             end = ends[pair - first, probe]
             limit = np.uint16(bound - min(probe, 1))
             while place < end:
-                near = near_tags(tags + (place << np.uint64(1)), tag, limit)
-                if end - place < np.uint64(TAG_LANES):
-                    near &= (np.uint64(1) << (end - place)) - np.uint64(1)
+                near = _near(tags, place, end, tag, limit)
                 while near:
                     spot = place + np.uint64(lowest(near))
                     near &= near - np.uint64(1)
@@ -216,22 +226,43 @@ def _compare_tags(run: Search, first: int, waiting: int) -> int:
                     _compare_codes(run, waiting)
                     waiting = settled = 0
         run.effort[query] += waiting - settled
-        if run.effort[query] > run.tables.codes.shape[0] // _HEAVY_SHARE + _HEAVY_LEAST:
+        if run.effort[query] > heavy:
             run.stopped[query] = table + 1
     return waiting
 
 
 @kernel(entry=False)
+def _count_near(run: Search, pair: int, first: int) -> int:
+    """Return how many tags of a pair pass."""
+    count = run.codes.shape[0]
+    table = pair // count
+    following = (table + 1) % CHUNKS
+    tag = run.codes[pair - table * count, following]
+    bound = run.shares[table] + run.shares[following] - 1
+    tags = np.uint64(run.tables.tags.ctypes.data + 2 * table * run.tables.tags.shape[1])
+    half = (first // _WINDOW) & 1
+    passed = 0
+    for probe in range(_probes(run.shares[table], run.tables.shift)):
+        end = run.ends[half, pair - first, probe]
+        limit = np.uint16(bound - min(probe, 1))
+        place = run.begins[half, pair - first, probe]
+        while place < end:
+            passed += popcount(_near(tags, place, end, tag, limit))
+            place += np.uint64(TAG_LANES)
+    return passed
+
+
+@kernel(entry=False)
 def _compare_codes(run: Search, waiting: int) -> None:
     """Compare the waiting rows in full, and emit those that this table finds first."""
-    codes, ids, places, tables_of, queries_of, words = (
-        run.tables.codes,
+    ids, places, tables_of, queries_of = (
         run.tables.ids,
         run.places,
         run.tables_of,
         run.queries_of,
-        run.words,
     )
+    codes, keys, words, shares = run.tables.codes, run.tables.keys, run.words, run.shares
+    radius, born, dead, hits = run.radius, run.tables.born, run.dead, run.hits
     last = np.uint64(codes.shape[0] - 1)
     start = np.uint64(codes.ctypes.data)
     for candidate in range(waiting):
@@ -248,49 +279,28 @@ def _compare_codes(run: Search, waiting: int) -> None:
         table = tables_of[candidate]
         query = queries_of[candidate]
         apart = distance(codes[row], words[query])
-        if apart <= run.radius and _first_table(run.shares, words[query], codes[row]) == table:
-            _emit_live(run, query, apart, row)
+        if (
+            apart <= radius
+            and first_table(shares, words[query], codes[row]) == table
+            and not is_dead(keys[row], born, dead)
+        ):
+            emit(hits, query, apart, keys[row])
 
 
 @kernel(entry=False)
 def _compare_all(run: Search, query: int) -> None:
     """Read all rows for a query that crowded buckets made heavy; emit what is not emitted yet."""
-    for row in range(run.tables.codes.shape[0]):
-        code = run.tables.codes[row]
-        apart = distance(code, run.words[query])
+    codes, keys, shares = run.tables.codes, run.tables.keys, run.shares
+    radius, born, dead, hits = run.radius, run.tables.born, run.dead, run.hits
+    own, stopped = run.words[query], run.stopped[query]
+    for row in range(codes.shape[0]):
+        apart = distance(codes[row], own)
         if (
-            apart <= run.radius
-            and _first_table(run.shares, run.words[query], code) >= run.stopped[query]
+            apart <= radius
+            and first_table(shares, own, codes[row]) >= stopped
+            and not is_dead(keys[row], born, dead)
         ):
-            _emit_live(run, query, apart, row)
-
-
-@kernel(entry=False)
-def _emit_live(run: Search, query: int, apart: int, row: int) -> None:
-    key = run.tables.keys[row]
-    if not is_dead(key, run.tables.born, run.dead):
-        emit(run.hits, query, apart, key)
-
-
-@kernel(entry=False)
-def _first_table(
-    shares: NDArray[np.int64], query: NDArray[np.uint64], code: NDArray[np.uint64]
-) -> int:
-    """Return the first table whose probes and tags let a row within the radius pass."""
-    apart = _chunk_distance(code, query, 0)
-    for table in range(CHUNKS):
-        following = _chunk_distance(code, query, (table + 1) % CHUNKS)
-        both = shares[table] + shares[(table + 1) % CHUNKS]
-        if apart < shares[table] and apart + following < both:
-            return table
-        apart = following
-    return CHUNKS
-
-
-@kernel(entry=False)
-def _chunk_distance(one: NDArray[np.uint64], other: NDArray[np.uint64], chunk: int) -> int:
-    differ = (one[chunk >> 2] ^ other[chunk >> 2]) >> np.uint64(16 * (chunk & 3))
-    return popcount(differ & np.uint64(0xFFFF))
+            emit(hits, query, apart, keys[row])
 
 
 @kernel()

@@ -1,7 +1,8 @@
 """Rewriting: several segments of a space become few, without the rows that are deleted.
 
-A commit merges small segments, so that a stream of small commits does not slow searches down;
-compaction rewrites whatever could be smaller.
+A commit merges small segments, so that a stream of small commits does not slow searches down, and
+sheds rows where most are deleted, so that a list that is replaced again and again takes no more and
+more room. Compaction rewrites whatever could be smaller.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tutela.match.build import BLOCK_ROWS, CodeBuilder, ValueBuilder
-from tutela.match.hits import Dead, alive
+from tutela.match.hits import Dead, alive, nothing_dead
 from tutela.match.mih import ROWS_MAXIMUM
 from tutela.match.segment import Kind, Record, Segment
 
@@ -79,6 +80,26 @@ def _finished(builders: Iterable[CodeBuilder | ValueBuilder], born: int) -> list
         else:
             builder.discard()
     return records
+
+
+def shed(workshop: Workshop, records: list[Record], born: int) -> list[Record]:
+    """Return the records after rewriting those of which more than half of the rows are deleted.
+
+    Deletions that no row is left for are forgotten.
+    """
+    kept: list[Record] = []
+    needed = False
+    for record in records:
+        keys = Segment(workshop.folder, record).arrays["keys"]
+        live = int(alive(keys, record.born, workshop.dead).sum())
+        if 2 * live < record.rows:
+            kept += workshop.rewrite([record], born)
+        else:
+            kept.append(record)
+            needed |= live < record.rows
+    if not needed:
+        workshop.dead = nothing_dead()
+    return kept
 
 
 def merge_small(workshop: Workshop, records: list[Record], born: int) -> list[Record]:

@@ -19,11 +19,11 @@ from tutela.match import manifest as manifests
 from tutela.match import space as spaces
 from tutela.match.build import CodeBuilder, ValueBuilder, write_deleted
 from tutela.match.deleted import open_dead, with_keys, with_list
-from tutela.match.hits import Dead
+from tutela.match.hits import nothing_dead
 from tutela.match.key import ENTRY_BITS, LIST_NUMBER_MAXIMUM
 from tutela.match.layout import regroup
 from tutela.match.manifest import ListInfo, Manifest
-from tutela.match.rewrite import Workshop, compact, merge_small
+from tutela.match.rewrite import Workshop, compact, merge_small, shed
 from tutela.match.segment import Record
 
 _OURS = re.compile(r"segment-\w+|manifest\.new")
@@ -128,7 +128,7 @@ class IndexWriter:
             self._seal()
         self._sequence += 1
         self._workshop.dead = with_keys(self._workshop.dead, keys, self._sequence)
-        self._changed = True
+        self._changed = self._deleted = True
 
     def delete_list(self, number: int) -> None:
         """Delete a list and all its rows.
@@ -139,18 +139,21 @@ class IndexWriter:
         if self._lists.pop(number, None) is None:
             raise UsageError(f"there is no list {number}", code="no_list")
         self._workshop.dead = with_list(self._workshop.dead, number)
-        self._changed = True
+        self._changed = self._deleted = True
 
     def commit(self) -> int:
         """Make all changes visible, and return the number of the generation that has them.
 
-        Merges small segments where too many stand. With nothing changed, nothing is written.
+        Merges small segments where too many stand, and rewrites those with mostly deleted rows.
+        With nothing changed, nothing is written.
         """
         if not self._changed:
             return self._manifest.generation
         with _disk(self._folder):
             self._seal()
             records = merge_small(self._workshop, self._records, self._sequence)
+            if self._deleted:
+                records = shed(self._workshop, records, self._sequence)
             return self._publish(records)
 
     def compact(self) -> int:
@@ -161,22 +164,22 @@ class IndexWriter:
         with _disk(self._folder):
             self._seal()
             records = compact(self._workshop, self._records, self._sequence)
-            none = np.empty(0, np.uint64)
-            self._workshop.dead = Dead(none, np.empty(0, np.int64), none)
+            self._workshop.dead = nothing_dead()
             return self._publish(records)
 
     def _begin(self, manifest: Manifest) -> None:
         """Start from a generation, with nothing changed yet."""
         self._manifest = manifest
         self._changed = manifest.generation == 0
-        self._sequence = manifest.sequence + 1
+        self._deleted = False
+        self._sequence: int = manifest.sequence + 1
         self._next_list: int = manifest.next_list
         self._lists: dict[int, ListInfo] = {info.number: info for info in manifest.lists}
         self._records = list(manifest.segments)
         self._codes: dict[str, CodeBuilder] = {}
         self._values: dict[str, ValueBuilder] = {}
         dead = open_dead(self._folder, manifest)
-        self._workshop = Workshop(self._folder, manifest.next_file, dead)
+        self._workshop: Workshop = Workshop(self._folder, manifest.next_file, dead)
 
     def _check_keys(self, keys: NDArray[np.uint64], rows: int) -> None:
         if keys.shape != (rows,) or keys.dtype != np.uint64:
