@@ -14,6 +14,7 @@ from tutela.core.errors import UsageError
 from tutela.core.media import PDQ
 from tutela.match import build as builders
 from tutela.match import index as reader
+from tutela.match import planes
 from tutela.match.index import Index
 from tutela.match.key import pack_key
 from tutela.match.segment import Kind
@@ -190,6 +191,20 @@ def test_what_cannot_be_asked(tmp_path):
         index.lookup(PDQ, query)
     with pytest.raises(UsageError, match="name of a space"):
         index.lookup("SHA 256", query)
+
+
+def test_codes_may_lie_anywhere_and_be_read_only(tmp_path):
+    rng = np.random.default_rng(8)
+    codes = rng.integers(0, 256, (50, 32), dtype=np.uint8)
+    index = build(tmp_path, codes)
+    wanted = as_hits(index.search(codes))
+    compiled = len(planes.scan.signatures)
+    odd = np.frombuffer(b"x" + codes.tobytes(), np.uint8, offset=1).reshape(50, 32)
+    wide = np.concatenate([codes, codes], axis=1)[:, :32]
+    for other in (odd, wide, np.asfortranarray(codes)):
+        assert as_hits(index.search(other)) == wanted
+    # Another kind of array must not make a search wait for the compiler.
+    assert len(planes.scan.signatures) == compiled
 
 
 def test_no_queries_and_no_rows(tmp_path):

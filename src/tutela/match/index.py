@@ -157,7 +157,7 @@ def _checked(codes: NDArray[np.uint8], radius: int, space: str) -> NDArray[np.ui
         raise UsageError(f"space {space} is compared for equality only", hint="use lookup")
     if not 0 <= radius <= RADIUS_MAXIMUM_BITS:
         raise UsageError(f"radius {radius} is not between 0 and {RADIUS_MAXIMUM_BITS}")
-    return spaces.codes(codes).view(np.uint16)
+    return spaces.codes(codes)
 
 
 def _found(generation: Generation, space: str, queries: NDArray[Any], radius: int) -> Matches:

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import re
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tutela.core.errors import UsageError
 from tutela.core.media import PDQ
+
+T = TypeVar("T", bound=np.generic)
 
 CODE_BYTES = 32
 DIGEST_BYTES = {"sha256": 32, "sha1": 20, "md5": 16}
@@ -32,18 +35,18 @@ def is_radius_space(space: str) -> bool:
     return space == PDQ
 
 
-def codes(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Check codes (n, 32) of a radius space and return them contiguous."""
-    return _matrix(values, CODE_BYTES, PDQ)
+def codes(values: NDArray[np.uint8]) -> NDArray[np.uint16]:
+    """Check codes (n, 32) of a radius space and return them as chunks (n, 16)."""
+    return _plain(_matrix(values, CODE_BYTES, PDQ).view(np.uint16))
 
 
 def exact_values(space: str, values: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return what is stored for `values` (n, w) of an exact space: (n, 32), (n, 20) or (n, 16)."""
     if space in DIGEST_BYTES:
-        return _matrix(values, DIGEST_BYTES[space], space)
+        return _plain(_matrix(values, DIGEST_BYTES[space], space))
     rows = _matrix(values, None, space)
     hashed = b"".join(hashlib.sha256(row).digest() for row in rows)
-    return np.frombuffer(hashed, np.uint8).reshape(len(rows), 32)
+    return _plain(np.frombuffer(hashed, np.uint8).reshape(len(rows), 32))
 
 
 def _matrix(values: NDArray[np.uint8], width: int | None, space: str) -> NDArray[np.uint8]:
@@ -54,3 +57,8 @@ def _matrix(values: NDArray[np.uint8], width: int | None, space: str) -> NDArray
             f"not {values.shape} and {values.dtype}"
         )
     return np.ascontiguousarray(values)
+
+
+def _plain(values: NDArray[T]) -> NDArray[T]:
+    """Return an array of the one kind that kernels are compiled for: writable and aligned."""
+    return values if values.flags.carray else values.copy()

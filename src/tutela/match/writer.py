@@ -109,7 +109,7 @@ class IndexWriter:
         self._check_keys(keys, len(values))
         with _disk(self._folder):
             if spaces.is_radius_space(space):
-                self._add_codes(space, regroup(spaces.codes(values).view(np.uint16)), keys)
+                self._add_codes(space, regroup(spaces.codes(values)), keys)
             else:
                 self._add_values(space, spaces.exact_values(space, values), keys)
             self._changed |= len(keys) > 0
