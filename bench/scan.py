@@ -135,6 +135,7 @@ def _command(arguments: list[str], home: Path | None = None) -> tuple[float, flo
         [TUTELA, *arguments],
         env={**os.environ, **homes},
         stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
         check=True,
     )
     wall = time.perf_counter() - begin
