@@ -145,3 +145,13 @@ def test_a_disk_that_nobody_knows_is_one_skipped_member(tmp_path):
     )
     assert member.size_bytes == image.size_bytes
     assert image.verify().outcome == "verified"
+
+
+@pytest.mark.parametrize("left", [0, 3, 8, 10, 12])
+def test_a_segment_of_a_few_bytes_is_told(kitchen, left):
+    parts = [part.read_bytes() for part in kitchen["e01-segments"].parts]
+    parts[1] = parts[1][:left]
+    with pytest.raises(ContainerError):
+        container = opening.open_container([io.BytesIO(part) for part in parts], ContainerLimits())
+        assert container is not None
+        list(container.members())

@@ -139,12 +139,18 @@ class Ewf:
         return Verification("verified" if verified else "hash_mismatch", self.stored, computed)
 
 
+# A segment begins with its signature, one byte, and its number in two (libewf, EWF specification,
+# "File header").
+_NUMBER_END = 11
+
+
 def _check_segments(source: Source) -> None:
     """Refuse a set of segments with a gap or without its end; libewf tells that less clearly."""
     for wanted, stream in enumerate(source.streams, 1):
         stream.seek(0)
         head = stream.read(13)
-        number = struct.unpack_from("<H", head, 9)[0] if head.startswith(_SIGNATURE[:8]) else 0
+        whole = len(head) >= _NUMBER_END and head.startswith(_SIGNATURE[:8])
+        number = struct.unpack_from("<H", head, 9)[0] if whole else 0
         if number != wanted:
             raise _missing(wanted)
     if _last_section(source.streams[-1]).startswith(b"next\0"):
