@@ -118,7 +118,7 @@ def load(file: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     chosen = file or default_file()
     values = _parse(chosen, may_be_absent=file is None)
     for key, text in sorted((environ if environ is not None else os.environ).items()):
-        if key.startswith(PREFIX) and key not in ("TUTELA_CONFIG", "TUTELA_DEBUG"):
+        if key.startswith(PREFIX) and key != f"{PREFIX}DEBUG":
             section, name = _split_variable(key)
             values.setdefault(section, {})[name] = _literal(text)
     return _checked(values, f"{chosen} or a {PREFIX}* variable")

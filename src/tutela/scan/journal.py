@@ -49,8 +49,6 @@ CREATE TABLE IF NOT EXISTS result (
 _VERSION = "1"
 
 Mode = Literal["new", "resume", "fresh"]
-# Reasons that blame the content itself: it is not touched again, whatever comes.
-BROKEN = ("crashed", "memory", "silent", "error")
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_found = msgspec.msgpack.Decoder(Found).decode
