@@ -3,6 +3,8 @@
 TutelaError
  +- UsageError          what was asked cannot be done as asked (exit status 2)
  |   +- SettingsError   a settings file, variable or flag is wrong
+ |   +- AccessError     this account may not do that, or must show who it is first
+ |   +- ConflictError   somebody else was quicker: what was to be changed has changed
  +- InputError          bytes from outside are not what they should be (exit status 1)
  |   +- ListFormatError
  |   +- MediaError
@@ -50,6 +52,22 @@ class SettingsError(UsageError):
     """A settings file, environment variable or flag holds something unknown or out of range."""
 
     default_code = "settings"
+
+
+class AccessError(UsageError):
+    """Not allowed for this account, or not signed in.
+
+    Codes: `sign_in` (nobody is signed in), `refused` (the role or the case team does not allow it),
+    `second_person` (two persons must agree), `locked` (too many tries; wait).
+    """
+
+    default_code = "refused"
+
+
+class ConflictError(UsageError):
+    """What was to be changed is no longer as it was when it was read."""
+
+    default_code = "conflict"
 
 
 class InputError(TutelaError):

@@ -23,6 +23,10 @@ def _data_home() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "tutela"
 
 
+def _config_home() -> Path:
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "tutela"
+
+
 def _state_home() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "tutela"
 
@@ -96,17 +100,107 @@ class LibrarySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     ] = msgspec.field(default_factory=lambda: _data_home() / "library")
 
 
+class DatabaseSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where cases, grades, accounts and the audit log live."""
+
+    url: Annotated[
+        str,
+        msgspec.Meta(
+            description="SQLite file (`sqlite:////path/file.db`) or PostgreSQL server "
+            "(`postgresql://user@host/name`, password from `PGPASSFILE`)."
+        ),
+    ] = msgspec.field(default_factory=lambda: f"sqlite:///{_data_home() / 'tutela.db'}")
+
+
+class VaultSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where media are kept, encrypted, for cases that keep them."""
+
+    path: Annotated[
+        Path,
+        msgspec.Meta(description="Folder of the encrypted objects and their wrapped keys."),
+    ] = msgspec.field(default_factory=lambda: _data_home() / "vault")
+    master_key: Annotated[
+        str,
+        msgspec.Meta(
+            description="Where the master key is: `file:PATH` (32 bytes, made by `tutela init`), "
+            "`env:NAME` (64 hexadecimal digits) or `pkcs11:MODULE?token=LABEL&key=LABEL&pin=env:NAME`."
+        ),
+    ] = msgspec.field(default_factory=lambda: f"file:{_data_home() / 'keys' / 'master.key'}")
+
+
+class AuditSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How the audit log is signed."""
+
+    origin: Annotated[
+        str,
+        msgspec.Meta(description="Name of this log in its checkpoints; keep it once chosen."),
+    ] = "tutela.invalid/audit"
+    signing_key: Annotated[
+        Path,
+        msgspec.Meta(description="Ed25519 key that signs checkpoints, made by `tutela init`."),
+    ] = msgspec.field(default_factory=lambda: _data_home() / "keys" / "audit.key")
+    checkpoint_minutes: Annotated[
+        int,
+        msgspec.Meta(ge=1, description="`tutela serve` signs a checkpoint so often."),
+    ] = 10
+
+
+class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How `tutela serve` serves people."""
+
+    host: Annotated[str, msgspec.Meta(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535, description="Port to listen on.")] = 8470
+    origin: Annotated[
+        str,
+        msgspec.Meta(
+            description="The address people type, scheme and host, for passkeys and links; "
+            "`http` is accepted for localhost only."
+        ),
+    ] = "http://localhost:8470"
+    idle_minutes: Annotated[
+        int, msgspec.Meta(ge=1, description="A session that is not used ends after so long.")
+    ] = 30
+    session_hours: Annotated[
+        int, msgspec.Meta(ge=1, description="Every session ends after so long.")
+    ] = 10
+    language: Annotated[
+        str, msgspec.Meta(description="Language of the pages where a person chose none: en, de.")
+    ] = "en"
+    oidc_issuer: Annotated[
+        str, msgspec.Meta(description="OpenID Connect issuer of the agency; empty for none.")
+    ] = ""
+    oidc_client_id: Annotated[
+        str, msgspec.Meta(description="Client id that the issuer knows us by.")
+    ] = ""
+    oidc_secret_file: Annotated[
+        Path | None, msgspec.Meta(description="File with the client secret.")
+    ] = None
+
+
+class CliSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Who the command line is."""
+
+    credential: Annotated[
+        Path,
+        msgspec.Meta(description="Token file of the account that the command line acts as."),
+    ] = msgspec.field(default_factory=lambda: _config_home() / "credential")
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """All settings, one section each."""
 
     scan: ScanSettings = msgspec.field(default_factory=ScanSettings)
     library: LibrarySettings = msgspec.field(default_factory=LibrarySettings)
+    database: DatabaseSettings = msgspec.field(default_factory=DatabaseSettings)
+    vault: VaultSettings = msgspec.field(default_factory=VaultSettings)
+    audit: AuditSettings = msgspec.field(default_factory=AuditSettings)
+    web: WebSettings = msgspec.field(default_factory=WebSettings)
+    cli: CliSettings = msgspec.field(default_factory=CliSettings)
 
 
 def default_file() -> Path:
     """Return the settings file read when none is named: `$XDG_CONFIG_HOME/tutela/tutela.toml`."""
-    home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-    return Path(home) / "tutela" / "tutela.toml"
+    return _config_home() / "tutela.toml"
 
 
 def load(file: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:

@@ -16,3 +16,11 @@ def iso(moment: datetime) -> str:
         raise ValueError("a time without a time zone")
     text = moment.astimezone(UTC).isoformat(timespec="seconds")
     return text.removesuffix("+00:00") + "Z"
+
+
+def iso_precise(moment: datetime) -> str:
+    """Write `moment` as `iso` does, with microseconds."""
+    if moment.tzinfo is None:
+        raise ValueError("a time without a time zone")
+    text = moment.astimezone(UTC).isoformat(timespec="microseconds")
+    return text.removesuffix("+00:00") + "Z"

@@ -1,0 +1,100 @@
+"""What there is to be allowed, and which role allows it. Everything else is refused."""
+
+from __future__ import annotations
+
+import enum
+from typing import Final
+
+from tutela.core.principal import Role
+
+
+class Permission(enum.StrEnum):
+    """One kind of act. Those marked (team) also need membership of the case's team."""
+
+    CASE_LIST = "case.list"  # see the own cases
+    CASE_READ = "case.read"  # (team) board, items, facts; blurred only
+    CASE_CREATE = "case.create"
+    CASE_CHANGE = "case.change"  # (team) title, state, legal hold, team
+    EVIDENCE_ADD = "evidence.add"  # (team)
+    GRADE = "grade"  # (team) give and take back grades, tags, notes
+    VIEW_CLEAR = "view.clear"  # (team) a clear picture, logged
+    ADJUDICATE = "adjudicate"  # settle disputes
+    SERIES = "series"  # (team) series and victims
+    EXPORT = "export"  # (team) rows, reports, VICS without media
+    EXPORT_MEDIA = "export.media"  # (team) asked by one, granted by another
+    DELETE_CASE = "case.delete"  # (team) likewise
+    APPROVE = "approve"  # be the second person
+    LISTS_READ = "lists.read"
+    ACCOUNTS = "accounts"  # invite, close, ask for roles
+    POLICY = "policy"  # rules of this installation, scheme profiles
+    AUDIT_READ = "audit.read"
+    OWN = "own"  # one's own account: preferences, sessions, second factors
+
+
+_EVERYBODY = frozenset({Permission.OWN})
+
+ALLOWED: Final[dict[Role, frozenset[Permission]]] = {
+    Role.EXAMINER: _EVERYBODY
+    | {
+        Permission.CASE_LIST,
+        Permission.CASE_READ,
+        Permission.CASE_CREATE,
+        Permission.CASE_CHANGE,
+        Permission.EVIDENCE_ADD,
+        Permission.EXPORT,
+        Permission.EXPORT_MEDIA,
+        Permission.LISTS_READ,
+    },
+    Role.GRADER: _EVERYBODY
+    | {
+        Permission.CASE_LIST,
+        Permission.CASE_READ,
+        Permission.GRADE,
+        Permission.VIEW_CLEAR,
+        Permission.LISTS_READ,
+    },
+    Role.VICTIM_IDENTIFICATION: _EVERYBODY
+    | {
+        Permission.CASE_LIST,
+        Permission.CASE_READ,
+        Permission.GRADE,
+        Permission.VIEW_CLEAR,
+        Permission.SERIES,
+        Permission.EXPORT,
+        Permission.LISTS_READ,
+    },
+    Role.SUPERVISOR: _EVERYBODY
+    | {
+        Permission.CASE_LIST,
+        Permission.CASE_READ,
+        Permission.CASE_CREATE,
+        Permission.CASE_CHANGE,
+        Permission.ADJUDICATE,
+        Permission.VIEW_CLEAR,
+        Permission.EXPORT,
+        Permission.EXPORT_MEDIA,
+        Permission.DELETE_CASE,
+        Permission.APPROVE,
+        Permission.LISTS_READ,
+        Permission.AUDIT_READ,
+    },
+    Role.ADMINISTRATOR: _EVERYBODY
+    | {Permission.ACCOUNTS, Permission.POLICY, Permission.APPROVE, Permission.LISTS_READ},
+    Role.AUDITOR: _EVERYBODY | {Permission.AUDIT_READ},
+    Role.LIST_MEMBER: _EVERYBODY | {Permission.LISTS_READ},
+}
+
+# These are asked about a case, and only its team may.
+OF_A_CASE: Final = frozenset(
+    {
+        Permission.CASE_READ,
+        Permission.CASE_CHANGE,
+        Permission.EVIDENCE_ADD,
+        Permission.GRADE,
+        Permission.VIEW_CLEAR,
+        Permission.SERIES,
+        Permission.EXPORT,
+        Permission.EXPORT_MEDIA,
+        Permission.DELETE_CASE,
+    }
+)

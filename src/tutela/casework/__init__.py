@@ -1,0 +1,1 @@
+"""Cases, grading by several organisations, agreement, similar stacks, exchange of cases."""

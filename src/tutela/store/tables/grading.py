@@ -1,0 +1,117 @@
+"""Grades as they were given, the vote that counts of each organisation, and what votes agree on."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tutela.store.columns import Key, Table
+
+
+class Grade(Table):
+    """A grade that was given; history, never changed.
+
+    `basis` is `viewed` (a vote), `known` (an exact match of a trusted entry), `inferred` (a stack
+    member that was not displayed), `imported` (another system's word), `second` (a blind second
+    reading), `adjudicated` or `cleared` (taken back: `code` is null). `facets` are the axes chosen
+    (generation, self-generated, ...), `law` the jurisdiction whose law was applied.
+    """
+
+    __tablename__ = "grades"
+    __table_args__ = (Index("ix_grades_media", "media_id", "scheme"),)
+
+    id: Mapped[Key]
+    media_id: Mapped[int] = mapped_column(ForeignKey("media.id"))
+    case_id: Mapped[int | None] = mapped_column(ForeignKey("cases.id"), index=True)
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"))
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))
+    scheme: Mapped[str]
+    code: Mapped[str | None]
+    facets: Mapped[dict[str, Any]]
+    law: Mapped[str]
+    basis: Mapped[str]
+    at: Mapped[datetime]
+
+
+class Vote(Table):
+    """The one vote of an organisation on a media under a scheme: its last `viewed` grade."""
+
+    __tablename__ = "votes"
+
+    media_id: Mapped[int] = mapped_column(ForeignKey("media.id"), primary_key=True)
+    scheme: Mapped[str] = mapped_column(primary_key=True)
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"), primary_key=True)
+    grade_id: Mapped[int] = mapped_column(ForeignKey("grades.id"))
+    code: Mapped[str]
+
+
+class Agreement(Table):
+    """What the votes on a media under a scheme come to.
+
+    `state` is `indicative`, `trusted` or `disputed`; `code` is null while disputed. An
+    adjudication settles a dispute: `adjudicated_by` says who.
+    """
+
+    __tablename__ = "agreements"
+    __table_args__ = (Index("ix_agreements_state", "state", "scheme"),)
+
+    media_id: Mapped[int] = mapped_column(ForeignKey("media.id"), primary_key=True)
+    scheme: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[str]
+    code: Mapped[str | None]
+    votes: Mapped[int]
+    updated_at: Mapped[datetime]
+    adjudicated_by: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))
+
+
+class SecondReading(Table):
+    """A media to be graded again by someone who does not see the first grade.
+
+    `reason` is `sample` (quality control), `known_sample`, or `asked`; `state` is `open`, `agreed`
+    or `differed`.
+    """
+
+    __tablename__ = "second_readings"
+
+    id: Mapped[Key]
+    case_id: Mapped[int] = mapped_column(ForeignKey("cases.id"), index=True)
+    media_id: Mapped[int] = mapped_column(ForeignKey("media.id"), index=True)
+    first_account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))
+    first_code: Mapped[str | None]
+    reason: Mapped[str]
+    state: Mapped[str] = mapped_column(index=True)
+    second_account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))
+    second_code: Mapped[str | None]
+    asked_at: Mapped[datetime]
+    read_at: Mapped[datetime | None]
+
+
+class SchemeCode(Table):
+    """A code that an agency filled into a profile whose numbers are not public."""
+
+    __tablename__ = "scheme_codes"
+
+    scheme: Mapped[str] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int]
+    label: Mapped[str]
+    meaning: Mapped[str]
+    illegal: Mapped[bool]
+    source: Mapped[str]
+
+
+class View(Table):
+    """A picture was shown clear to a person: the exposure meter (the audit log has it too)."""
+
+    __tablename__ = "views"
+    __table_args__ = (Index("ix_views_account", "account_id", "at"),)
+
+    id: Mapped[Key]
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    case_id: Mapped[int] = mapped_column(ForeignKey("cases.id"), index=True)
+    media_id: Mapped[int] = mapped_column(ForeignKey("media.id"))
+    at: Mapped[datetime]
+    reason: Mapped[str]
