@@ -123,7 +123,8 @@ class VaultSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         str,
         msgspec.Meta(
             description="Where the master key is: `file:PATH` (32 bytes, made by `tutela init`), "
-            "`env:NAME` (64 hexadecimal digits) or `pkcs11:MODULE?token=LABEL&key=LABEL&pin=env:NAME`."
+            "`env:NAME` (64 hexadecimal digits) or "
+            "`pkcs11:MODULE?token=LABEL&key=LABEL&pin=env:NAME`."
         ),
     ] = msgspec.field(default_factory=lambda: f"file:{_data_home() / 'keys' / 'master.key'}")
 

@@ -119,9 +119,9 @@ class MediaFact(Table):
 
 
 class Sighting(Table):
-    """One place where a content lay, or something seen that has no content (skipped, failed).
+    r"""One place where a content lay, or something seen that has no content (skipped, failed).
 
-    `ordinal` counts from 0 in walk order; `path` and the names in `inside` are text with `\\xNN`
+    `ordinal` counts from 0 in walk order; `path` and the names in `inside` are text with `\xNN`
     for bytes that are no UTF-8; `place` is the SHA-256 of the place's bytes, unique in its exhibit.
     """
 
@@ -235,8 +235,9 @@ class SeriesMedia(Table):
 
 
 class Victim(Table):
-    """A child, by a pseudonym; a name is never kept here. `state` is `unidentified`,
-    `identified` or `safe`.
+    """A child, by a pseudonym; a name is never kept here.
+
+    `state` is `unidentified`, `identified` or `safe`.
     """
 
     __tablename__ = "victims"
