@@ -1,0 +1,102 @@
+"""`tutela serve`."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvicorn
+
+from tutela.audit import checkpoint
+from tutela.core import settings as core_settings
+from tutela.core.errors import ServiceError, TutelaError
+from tutela.core.settings import Settings
+from tutela.evidence.render import Renderer
+from tutela.evidence.vault import Vault, master_key
+from tutela.store import Database
+from tutela.store.schema import require_current
+from tutela.web import app
+from tutela.web.office import Office
+
+KEEP_ALIVE_S = 75
+
+
+def serve(*, host: str | None = None, port: int | None = None, config: Path | None = None) -> int:
+    """Serve the pages for people until interrupted.
+
+    Sign in at the address of `[web] origin`. Put a server that speaks TLS in front of it where
+    others than this machine shall reach it.
+
+    Args:
+        host: Address to listen on.
+        port: Port to listen on.
+        config: Settings file.
+    """
+    settings = core_settings.load(config)
+    given = {"host": host, "port": port}
+    settings = core_settings.override(
+        settings, "web", {key: value for key, value in given.items() if value is not None}
+    )
+    # The renderer's confined processes are forked before a key or the database is opened.
+    with Renderer() as renderer, Database(settings.database.url) as database:
+        require_current(database)
+        office = Office(settings, database, _vault(settings), renderer)
+        with _checkpoints(office):
+            _run(office)
+    return 0
+
+
+def _vault(settings: Settings) -> Vault | None:
+    if not settings.vault.path.exists():
+        return None
+    return Vault(settings.vault.path, master_key(settings.vault))
+
+
+def _run(office: Office) -> None:
+    web = office.settings.web
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app.build(office),
+            host=web.host,
+            port=web.port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=10,
+        )
+    )
+    print(f"Tutela listens at {web.origin} (Ctrl-C ends it)", file=sys.stderr)
+    try:
+        server.run()
+    except SystemExit as error:
+        raise ServiceError(
+            f"cannot listen on {web.host}, port {web.port}",
+            hint="is another tutela serve running? --port chooses another",
+        ) from error
+
+
+@contextlib.contextmanager
+def _checkpoints(office: Office) -> Iterator[None]:
+    """Sign the log every few minutes: what a checkpoint covers cannot be rewritten unseen."""
+    ended = threading.Event()
+    seconds = office.settings.audit.checkpoint_minutes * 60
+
+    def sign() -> None:
+        while not ended.wait(seconds):
+            try:
+                with office.database.write() as tx:
+                    checkpoint.sign(tx, office.settings.audit)
+            except TutelaError as error:
+                print(f"warning: no checkpoint was signed: {error.message}", file=sys.stderr)
+
+    thread = threading.Thread(target=sign, name="checkpoints", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

@@ -1,0 +1,84 @@
+"""Errors as pages or, for programs, as JSON (RFC 9457)."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from urllib.parse import quote
+
+import structlog
+from litestar import Response
+from litestar.exceptions import HTTPException
+from litestar.response import Redirect
+
+from tutela.core.errors import (
+    AccessError,
+    ConflictError,
+    InputError,
+    IntegrityError,
+    ServiceError,
+    TutelaError,
+    UsageError,
+)
+from tutela.web import render
+from tutela.web.office import Asked
+
+STATUS: tuple[tuple[type[TutelaError], HTTPStatus], ...] = (
+    (AccessError, HTTPStatus.FORBIDDEN),
+    (ConflictError, HTTPStatus.CONFLICT),
+    (UsageError, HTTPStatus.BAD_REQUEST),
+    (InputError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (IntegrityError, HTTPStatus.INTERNAL_SERVER_ERROR),
+    (ServiceError, HTTPStatus.SERVICE_UNAVAILABLE),
+)
+
+log = structlog.get_logger("tutela.web")
+
+
+def on_ours(request: Asked, error: TutelaError) -> Response[object] | Redirect:
+    """Answer with what went wrong; a person who is not signed in is asked to."""
+    if error.code == "sign_in" and not _wants_json(request):
+        path = request.url.path
+        target = "" if path == "/" or request.method != "GET" else f"?next={quote(path)}"
+        return Redirect(f"/sign-in{target}", status_code=303)
+    status = next((s for kind, s in STATUS if isinstance(error, kind)), HTTPStatus(500))
+    if error.code == "sign_in":
+        status = HTTPStatus.UNAUTHORIZED
+    if error.code == "not_found":
+        status = HTTPStatus.NOT_FOUND
+    return _answer(request, status, error.message, error.hint, error.code)
+
+
+def on_http(request: Asked, error: HTTPException) -> Response[object] | Redirect:
+    """Answer for what the framework refuses: no such page, a form that does not fit."""
+    status = HTTPStatus(error.status_code)
+    detail = "" if status is HTTPStatus.NOT_FOUND else error.detail
+    return _answer(request, status, status.phrase.lower(), detail, "http")
+
+
+def on_any(request: Asked, error: Exception) -> Response[object] | Redirect:
+    """Answer for a defect of ours without telling what it was; the log has it."""
+    log.error(
+        "page_failed", method=request.method, handler=str(request.route_handler), exc_info=error
+    )
+    return _answer(
+        request,
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "something went wrong here",
+        "nothing that was acknowledged is lost; try again, and tell the administrator",
+        "defect",
+    )
+
+
+def _wants_json(request: Asked) -> bool:
+    return "application/json" in request.headers.get("accept", "")
+
+
+def _answer(
+    request: Asked, status: HTTPStatus, message: str, hint: str, code: str
+) -> Response[object]:
+    if _wants_json(request):
+        problem: object = {"status": status.value, "title": message, "detail": hint, "code": code}
+        return Response(problem, status_code=status, media_type="application/problem+json")
+    return render.page(  # type: ignore[return-value]  # a page is a response of text
+        request, "pages/error.html", status=status, message=message, hint=hint, number=status.value
+    )

@@ -1,0 +1,123 @@
+"""Pages from templates, in the language of the one who asks."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any
+
+import jinja2
+from litestar import MediaType, Response
+from markupsafe import Markup, escape
+
+from tutela.access.authorise import allows
+from tutela.access.model import Permission
+from tutela.core.principal import Principal
+from tutela.core.time import iso
+from tutela.web.language import NAMES, N_, Language, chosen, language
+from tutela.web.office import Asked, office
+
+# What a person may go to, with what it takes; those of a case are in the case's own pages.
+PLACES = (
+    ("/cases", N_("Cases"), Permission.CASE_LIST),
+    ("/second-readings", N_("Second readings"), Permission.GRADE),
+    ("/disputes", N_("Disputes"), Permission.ADJUDICATE),
+    ("/series", N_("Series and victims"), Permission.SERIES),
+    ("/lists", N_("Lists"), Permission.LISTS_READ),
+    ("/approvals", N_("Approvals"), Permission.APPROVE),
+    ("/audit", N_("Audit"), Permission.AUDIT_READ),
+    ("/administration", N_("Administration"), Permission.ACCOUNTS),
+)
+
+
+def page(request: Asked, template: str, /, status: int = 200, **context: Any) -> Response[str]:
+    """Return the page that `template` makes of `context`."""
+    speaks = language_of(request)
+    text = (
+        _environment(speaks.code)
+        .get_template(template)
+        .render(
+            **context,
+            language=speaks,
+            languages=NAMES,
+            asker=asker(request),
+            places=_places(request),
+            here=request.url.path,
+            static=static_path,
+        )
+    )
+    return Response(text, status_code=status, media_type=MediaType.HTML)
+
+
+def asker(request: Asked) -> Principal | None:
+    """Return who is signed in, if anybody is."""
+    found: Principal | None = request.state.get("who")
+    return found
+
+
+def language_of(request: Asked) -> Language:
+    """Return the language of the one who asks: their choice, their browser's, ours."""
+    own = request.state.get("language") or request.cookies.get("language")
+    if own in NAMES:
+        return language(own)
+    header = request.headers.get("accept-language", "")
+    return language(chosen(header.split(","), office(request).settings.web.language))
+
+
+def _places(request: Asked) -> list[tuple[str, str]]:
+    somebody = asker(request)
+    if somebody is None:
+        return []
+    return [(path, name) for path, name, needs in PLACES if allows(somebody, needs)]
+
+
+@cache
+def _environment(code: str) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("tutela.web"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    speaks = language(code)
+    environment.install_gettext_callables(  # type: ignore[attr-defined]  # added by the extension
+        speaks.gettext, speaks.ngettext, newstyle=True
+    )
+    environment.filters |= {"moment": _moment, "count": _count, "svg": Markup}
+    return environment
+
+
+def _moment(value: datetime | None) -> Markup:
+    """Return a time for a person, with the machine's form beside it."""
+    if value is None:
+        return Markup("–")
+    return Markup('<time datetime="{}">{}</time>').format(
+        iso(value), escape(value.strftime("%Y-%m-%d %H:%M UTC"))
+    )
+
+
+def _count(value: int) -> str:
+    return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+@cache
+def static_file(name: str) -> tuple[bytes, str] | None:
+    """Return a file that pages are made of, with its version; None where there is none."""
+    folder: Traversable = files("tutela.web") / "static"
+    found = next((file for file in folder.iterdir() if file.name == name), None)
+    if found is None:
+        return None
+    data = found.read_bytes()
+    return data, hashlib.sha256(data).hexdigest()[:12]
+
+
+def static_path(name: str) -> str:
+    """Return where a page finds one of our files; a changed file has another path."""
+    found = static_file(name)
+    assert found is not None, name
+    return f"/static/{found[1]}/{name}"
