@@ -13,8 +13,9 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, NamedTuple, Self
 
 import msgspec
@@ -45,6 +46,9 @@ CREATE TABLE IF NOT EXISTS result (
     item INTEGER NOT NULL, place BLOB NOT NULL, reason TEXT NOT NULL, sha256 BLOB,
     outcome BLOB NOT NULL, hits BLOB, PRIMARY KEY (item, place)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS kept (
+    sha256 BLOB NOT NULL, kind TEXT NOT NULL, object TEXT NOT NULL, PRIMARY KEY (sha256, kind)
+) WITHOUT ROWID;
 """
 _VERSION = "1"
 
@@ -65,16 +69,24 @@ class Chunk(NamedTuple):
 
 
 class Recorded(NamedTuple):
-    """One result with its hits, as rows are made from it."""
+    """One result with its hits, as rows are made from it.
+
+    `kept` names what was kept of the content, by kind (`thumbnail`, `original`): the object ids
+    that the keeper gave. A content that lay in several places has the same ids in each.
+    """
 
     found: Found
     outcome: Outcome
     hits: list[Hit]
+    kept: Mapping[str, str] = MappingProxyType({})
 
 
-def journal_path(folder: Path, roots: Sequence[Path], limits: wire.Limits) -> Path:
-    """Name the journal of a scan: same paths and same limits mean the same journal."""
-    key = json.dumps([[os.path.realpath(root) for root in roots], msgspec.to_builtins(limits)])
+def journal_path(
+    folder: Path, roots: Sequence[Path], limits: wire.Limits, keeper: str = ""
+) -> Path:
+    """Name the journal of a scan: same paths, limits and keeper mean the same journal."""
+    said: list[object] = [[os.path.realpath(root) for root in roots], msgspec.to_builtins(limits)]
+    key = json.dumps([*said, keeper] if keeper else said)
     return folder / f"{hashlib.sha256(key.encode(errors='surrogateescape')).hexdigest()[:24]}.scan"
 
 
@@ -272,14 +284,10 @@ class Journal:
             self._db.execute("UPDATE file SET listed = 1 WHERE item = ?", (outcome.item,))
             self._complete(outcome.item)
 
-    def orders(
-        self, item: int, reasons: Collection[str] = (), members: range | None = None
-    ) -> frozenset[Order]:
-        """Return which contents of a file are recorded; only with `reasons`, only of `members`."""
+    def orders(self, item: int, members: range | None = None) -> frozenset[Order]:
+        """Return which contents of a file are recorded; only of `members` where given."""
         query = "SELECT place FROM result WHERE item = ?"
-        values: list[int | str | bytes] = [item, *reasons]
-        if reasons:
-            query += f" AND reason IN ({','.join('?' * len(reasons))})"
+        values: list[int | bytes] = [item]
         if members is not None:
             query += " AND place >= ? AND place < ?"
             values += [wire.pack_order((members.start,)), wire.pack_order((members.stop,))]
@@ -307,7 +315,20 @@ class Journal:
         for outcome, hits in self._db.execute(
             "SELECT outcome, hits FROM result WHERE item = ? ORDER BY place", (item,)
         ):
-            yield Recorded(found, wire.decode_outcome(outcome), _decode_hits(hits) if hits else [])
+            how = wire.decode_outcome(outcome)
+            known = _decode_hits(hits) if hits else []
+            yield Recorded(found, how, known, self.kept(how.digests.sha256))
+
+    # -- what was kept -----------------------------------------------------------------------
+
+    def set_kept(self, sha256: bytes, kind: wire.Kind, object_id: str) -> None:
+        """Remember under which name something of a content was kept."""
+        self._db.execute("INSERT OR REPLACE INTO kept VALUES (?, ?, ?)", (sha256, kind, object_id))
+
+    def kept(self, sha256: bytes | None) -> dict[str, str]:
+        """Return what was kept of a content: kind to object id."""
+        query = "SELECT kind, object FROM kept WHERE sha256 = ?"
+        return dict(self._db.execute(query, (sha256,))) if sha256 else {}
 
     def contents_of(self, item: int, order: Order) -> int:
         """Count what is known to lie directly inside a content."""

@@ -22,6 +22,7 @@ from tutela.scan import rows, wire
 from tutela.scan.assignment import Assignment
 from tutela.scan.feeding import Feeder, Work
 from tutela.scan.journal import Journal, Recorded
+from tutela.scan.keeper import Keeper
 from tutela.scan.summary import Summary
 from tutela.scan.wire import Begin, Digested, Listing, Outcome, Progress
 
@@ -69,6 +70,7 @@ class Pipeline:
     walk: Iterator[Found]
     limits: wire.Limits
     watch: Callable[[State], None] = lambda _state: None
+    keeper: Keeper | None = None
     state: State = field(default_factory=State)
     summary: Summary = field(default_factory=Summary)
     # Set from a signal handler: the scan then ends at the next turn with KeyboardInterrupt.

@@ -24,6 +24,7 @@ from tutela.hashlist.report import warnings
 from tutela.sandbox import Limits, Pool
 from tutela.scan import wire, worker
 from tutela.scan.journal import Journal, Mode, journal_path
+from tutela.scan.keeper import Keeper
 from tutela.scan.matching import ListMatcher
 from tutela.scan.pipeline import Matcher, Pipeline, State
 
@@ -51,17 +52,22 @@ def open_session(
     settings: Settings,
     mode: Mode = "new",
     watch: Callable[[State], None] = lambda _state: None,
+    *,
+    facts: bool = False,
+    keep: Callable[[], Keeper] | None = None,
 ) -> Iterator[Session]:
     """Prepare a scan of `roots`; `lists` are names in the library or files, all lists if empty.
 
     A file is imported into the library once, under its name and digest, and found there again.
+
+    `facts` asks for sizes, EXIF and scene hash of pictures. `keep` makes the keeper of thumbnails
+    and originals; it is called when the workers have been forked, so that they never hold a key.
 
     Raises:
         UsageError: a root or list does not exist, or an unfinished scan is there.
         ServiceError: workers, journal or library cannot be opened.
     """
     scan = settings.scan
-    limits = _limits(scan)
     confinement = Limits(
         memory_bytes=scan.worker_memory_mib << 20,
         silence_s=scan.item_seconds,
@@ -78,11 +84,13 @@ def open_session(
                 warm_up=worker.warm_up,
             )
         )
+        keeper = keep() if keep else None
+        limits = _limits(scan, keeper, facts=facts)
         notes: list[str] = []
         matcher, used = _matcher(lists, settings, notes)
         # What can be wrong with the command has been, before anything is kept of it.
         walk = _begun(folder.walk(roots))
-        path = journal_path(scan.state, roots, limits)
+        path = journal_path(scan.state, roots, limits, keeper.name if keeper else "")
         journal = stack.enter_context(Journal(path, mode))
         yield Session(
             Pipeline(
@@ -92,6 +100,7 @@ def open_session(
                 walk=_without_state(walk, scan.state),
                 limits=limits,
                 watch=watch,
+                keeper=keeper,
             ),
             used,
             notes,
@@ -121,7 +130,10 @@ def _allow_segments() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _limits(scan: ScanSettings) -> wire.Limits:
+def _limits(scan: ScanSettings, keeper: Keeper | None, *, facts: bool) -> wire.Limits:
+    keep: wire.Keep = "nothing"
+    if keeper is not None:
+        keep = "originals" if keeper.originals else "thumbnails"
     return wire.Limits(
         picture_bytes=scan.picture_mib << 20,
         picture_pixels=scan.picture_megapixels * 1_000_000,
@@ -131,6 +143,8 @@ def _limits(scan: ScanSettings) -> wire.Limits:
         container_bytes=scan.container_gib << 30,
         expansion=scan.expansion,
         sparse_bytes=scan.sparse_mib << 20,
+        facts=facts,
+        keep=keep,
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 import struct
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
@@ -18,6 +19,16 @@ from tutela.evidence.container import Member
 
 Order = tuple[int, ...]
 ITSELF: Order = ()
+
+# What may be kept of a content, and how much of it a scan is asked to keep.
+Kind = Literal["thumbnail", "original"]
+Keep = Literal["nothing", "thumbnails", "originals"]
+
+# What one `Part` may carry, and what a thumbnail may have in all.
+PART_BYTES = 256 << 10
+THUMBNAIL_BYTES = 64 << 10
+FACTS = 32
+FACT_CHARACTERS = 200
 
 
 def pack_order(order: Order) -> bytes:
@@ -44,6 +55,10 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, tag="outcome"):
     `inside` names the way from the file to it (outer container first, raw bytes as stored); `kind`
     is the picture format or container kind, or empty; `digests` may be there for a failed one too.
     `contents` counts the members that were met directly inside, each of which has an outcome.
+
+    Where facts were asked for, a picture has its `width` and `height` (pixels of the first frame,
+    as a viewer shows it upright), `facts` in the words of `fingerprint.facts`, and `scene` (32
+    bytes, `fingerprint.scene`; None where the picture shows too little to tell).
     """
 
     item: int
@@ -58,6 +73,10 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, tag="outcome"):
     fingerprints: tuple[Fingerprint, ...] = ()
     modified: datetime | None = None
     contents: int = 0
+    width: int = 0
+    height: int = 0
+    facts: tuple[tuple[str, str], ...] = ()
+    scene: bytes | None = None
 
 
 class Begin(msgspec.Struct, frozen=True, omit_defaults=True, tag="begin"):
@@ -96,7 +115,21 @@ class Digested(msgspec.Struct, frozen=True, tag="digested"):
     container: bool
 
 
-Reply = Outcome | Begin | Progress | Listing | Digested
+class Part(msgspec.Struct, frozen=True, tag="part"):
+    """The next bytes of what is to be kept of a content; `last` ends it.
+
+    Parts come between the `Digested` of a content and its `Outcome`, the original before the
+    picture is decoded, so that it is kept whatever decoding does to the worker.
+    """
+
+    item: int
+    order: Order
+    kind: Kind
+    data: bytes
+    last: bool
+
+
+Reply = Outcome | Begin | Progress | Listing | Digested | Part
 
 
 class Item(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -116,8 +149,12 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
     digests: Digests = Digests()
 
 
-class Limits(msgspec.Struct, frozen=True):
-    """Bounds on what one content may cost (see `core.settings.ScanSettings`)."""
+class Limits(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Bounds on what one content may cost (see `core.settings.ScanSettings`), and what is wanted.
+
+    `facts` asks for what `Outcome` says of a picture beyond its fingerprints; `keep` for the bytes
+    themselves.
+    """
 
     picture_bytes: int
     picture_pixels: int
@@ -127,6 +164,8 @@ class Limits(msgspec.Struct, frozen=True):
     container_bytes: int
     expansion: int
     sparse_bytes: int
+    facts: bool = False
+    keep: Keep = "nothing"
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -138,6 +177,9 @@ class Request(msgspec.Struct, frozen=True):
 
 _LENGTHS = {"md5": 16, "sha1": 20, "sha256": 32}
 _NUMBERS = range(1, 1 << 32)
+_PIXELS = range(1 << 31)
+_KEPT = {"nothing": 0, "thumbnails": 1, "originals": 2}
+_WANTED = {"thumbnail": 1, "original": 2}
 
 
 def believable(message: Reply, item: Item, limits: Limits) -> bool:
@@ -158,6 +200,14 @@ def believable(message: Reply, item: Item, limits: Limits) -> bool:
                 and min(message.size_bytes or 0, message.contents) >= 0
                 and (message.modified is None or message.modified.tzinfo is not None)
                 and all(len(f.bits) == 32 for f in message.fingerprints if f.algorithm == PDQ)
+                and (limits.facts or not _says_facts(message))
+                and _plausible_facts(message)
+            )
+        case Part():
+            return (
+                _possible(message.order, item, limits)
+                and _WANTED[message.kind] <= _KEPT[limits.keep]
+                and len(message.data) <= PART_BYTES
             )
 
 
@@ -170,6 +220,20 @@ def _possible(order: Order, item: Item, limits: Limits) -> bool:
 
 def _well_formed(digests: Digests) -> bool:
     return all(len(getattr(digests, n) or bytes(size)) == size for n, size in _LENGTHS.items())
+
+
+def _says_facts(outcome: Outcome) -> bool:
+    return bool(outcome.width or outcome.height or outcome.facts or outcome.scene is not None)
+
+
+def _plausible_facts(outcome: Outcome) -> bool:
+    return (
+        outcome.width in _PIXELS
+        and outcome.height in _PIXELS
+        and (outcome.scene is None or len(outcome.scene) == 32)
+        and len(outcome.facts) <= FACTS
+        and all(len(t) <= FACT_CHARACTERS and t.isprintable() for f in outcome.facts for t in f)
+    )
 
 
 encode = msgspec.msgpack.Encoder().encode
