@@ -126,7 +126,10 @@ class Sighting(Table):
     """
 
     __tablename__ = "sightings"
-    __table_args__ = (UniqueConstraint("exhibit_id", "place"),)
+    __table_args__ = (
+        UniqueConstraint("exhibit_id", "place"),
+        Index("ix_sightings_exhibit_media", "exhibit_id", "media_id"),
+    )
 
     id: Mapped[Key]
     exhibit_id: Mapped[int] = mapped_column(ForeignKey("exhibits.id"))
@@ -194,9 +197,9 @@ class CaseMedia(Table):
     """
 
     __tablename__ = "case_media"
+    # The first index answers the usual review question without a look at the rows themselves.
     __table_args__ = (
-        Index("ix_case_media_review", "case_id", "position"),
-        Index("ix_case_media_state", "case_id", "state", "position"),
+        Index("ix_case_media_review", "case_id", "position", "state", "stack_id", "media_id"),
         Index("ix_case_media_stack", "stack_id"),
     )
 

@@ -1,0 +1,365 @@
+"""What the review page asks: which media in which order, and what to show of each.
+
+Blind by construction: nothing here reads votes or agreements, and a grade that somebody else shall
+read a second time is withheld until they have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import ColumnElement, Connection, Select, and_, false, func, or_, select, update
+
+from tutela.access.authorise import require
+from tutela.access.model import Permission
+from tutela.casework import case as cases
+from tutela.casework import policy as policies
+from tutela.casework.model import Item, MediaState, Reason
+from tutela.casework.view import Filter, Sort, SortKey, View, parse, query
+from tutela.core.errors import UsageError
+from tutela.core.ids import CaseId, MediaId, StackId
+from tutela.core.principal import Principal
+from tutela.core.time import now
+from tutela.store.tables.casework import (
+    CaseMedia,
+    Exhibit,
+    Media,
+    MediaHit,
+    SeriesMedia,
+    Sighting,
+    Stack,
+    Tag,
+    VictimMedia,
+)
+from tutela.store.tables.grading import Grade, SecondReading
+from tutela.store.tables.vault import VaultObject
+
+__all__ = ["Filter", "Sort", "SortKey", "View", "ids", "items", "lease", "parse", "query", "stack"]
+
+ITEMS_MAXIMUM = 1000
+
+_SORTED: dict[SortKey, ColumnElement[Any] | None] = {
+    SortKey.REVIEW: None,
+    SortKey.CAPTURED: Media.captured_at,  # type: ignore[dict-item] a mapped column is an element
+    SortKey.SIZE: Media.size_bytes,  # type: ignore[dict-item] likewise
+    SortKey.SIGHTINGS: CaseMedia.sightings,  # type: ignore[dict-item] likewise
+    SortKey.STACK: Stack.size,  # type: ignore[dict-item] likewise
+    SortKey.CAMERA: Media.camera_serial,  # type: ignore[dict-item] likewise
+}
+
+
+def ids(
+    tx: Connection,
+    who: Principal,
+    case_id: CaseId,
+    wanted: Filter | None = None,
+    sort: Sort | None = None,
+) -> NDArray[np.int64]:
+    """Return the media of a case in order, int64[n]: one for each stack, unless `members` is set.
+
+    The one that stands for a stack is its lead, or the first member that passes the filter. What
+    is set aside has no place in the review and is not there unless its state is asked for.
+    """
+    require(tx, who, Permission.CASE_READ, case_id)
+    wanted, sort = wanted or Filter(), sort or Sort()
+    asked = select(CaseMedia.media_id, func.coalesce(CaseMedia.stack_id, -CaseMedia.media_id))
+    asked = _filtered(asked.where(CaseMedia.case_id == case_id), who, case_id, wanted)
+    rows = tx.execute(_sorted(asked, sort)).all()
+    if not rows:
+        return np.empty(0, np.int64)
+    table = np.fromiter((n for row in rows for n in row), np.int64, 2 * len(rows)).reshape(-1, 2)
+    if wanted.members:
+        return np.ascontiguousarray(table[:, 0])
+    _, first = np.unique(table[:, 1], return_index=True)
+    return np.ascontiguousarray(table[np.sort(first), 0])
+
+
+def items(tx: Connection, who: Principal, case_id: CaseId, media_ids: Sequence[int]) -> list[Item]:
+    """Return what to show of some media of a case, in the order asked; others are left out.
+
+    Raises:
+        UsageError: more than `ITEMS_MAXIMUM` are asked for.
+    """
+    require(tx, who, Permission.CASE_READ, case_id)
+    wanted = [int(media_id) for media_id in media_ids]
+    if len(wanted) > ITEMS_MAXIMUM:
+        raise UsageError(f"at most {ITEMS_MAXIMUM:,} items are read at once")
+    moment = now()
+    rows = {row.media_id: row for row in tx.execute(_rows(case_id, wanted))}
+    tags = _grouped(
+        tx, select(Tag.media_id, Tag.name).where(Tag.case_id == case_id), Tag.media_id, wanted
+    )
+    kept = _grouped(
+        tx,
+        select(VaultObject.media_id, VaultObject.kind).where(VaultObject.shredded_at.is_(None)),
+        VaultObject.media_id,
+        wanted,
+    )
+    bases = _bases(tx, case_id, wanted)
+    asked = _second_readings(tx, who, case_id, wanted)
+    found: list[Item] = []
+    for media_id in wanted:
+        if (row := rows.get(media_id)) is None:
+            continue
+        withheld = asked.get(media_id, False)
+        found.append(
+            Item(
+                media_id=MediaId(media_id),
+                number=0 if row.position is None else row.position + 1,
+                state=MediaState(row.state),
+                code=None if withheld else row.code,
+                basis=bases.get(media_id, ""),
+                stack_id=None if row.stack_id is None else StackId(row.stack_id),
+                stack_size=row.stack_size or 1,
+                is_lead=row.lead_media_id in (None, media_id),
+                is_picture=row.is_picture,
+                kind=row.kind,
+                width=row.width,
+                height=row.height,
+                size_bytes=row.size_bytes,
+                captured_at=row.captured_at,
+                sightings=row.sightings,
+                priority=row.priority,
+                reasons=tuple(Reason(key, values) for key, values in row.reasons),
+                tags=tuple(sorted(tags.get(media_id, ()))),
+                leased_by_other=(
+                    row.leased_until is not None
+                    and row.leased_until > moment
+                    and row.leased_by != who.account_id
+                ),
+                has_thumbnail="thumbnail" in kept.get(media_id, ()),
+                has_original="original" in kept.get(media_id, ()),
+                second_reading=media_id in asked,
+            )
+        )
+    return found
+
+
+def stack(
+    tx: Connection, who: Principal, case_id: CaseId, stack_id: StackId, limit: int = 500
+) -> list[Item]:
+    """Return the members of a stack, the lead first, at most `limit` of them."""
+    members = tx.execute(
+        select(CaseMedia.media_id)
+        .join(Stack, Stack.id == CaseMedia.stack_id)
+        .where(CaseMedia.case_id == case_id, CaseMedia.stack_id == stack_id)
+        .order_by(CaseMedia.media_id != Stack.lead_media_id, CaseMedia.position)
+        .limit(min(limit, ITEMS_MAXIMUM))
+    ).scalars()
+    return items(tx, who, case_id, list(members))
+
+
+def lease(
+    tx: Connection, who: Principal, case_id: CaseId, stack_ids: Iterable[int]
+) -> frozenset[StackId]:
+    """Keep stacks for `who` for a while, so that no two people look at one; return those kept.
+
+    A lease is a courtesy, no lock: it runs out by itself, and a grade given without one counts. It
+    changes nothing of the case and is not in the log.
+    """
+    require(tx, who, Permission.GRADE, case_id)
+    cases.working(tx, case_id)
+    moment = now()
+    until = moment + timedelta(minutes=policies.read(tx).lease_minutes)
+    kept = tx.execute(
+        update(Stack)
+        .where(
+            Stack.case_id == case_id,
+            Stack.id.in_([int(number) for number in stack_ids]),
+            or_(
+                Stack.leased_by.is_(None),
+                Stack.leased_by == who.account_id,
+                Stack.leased_until <= moment,
+            ),
+        )
+        .values(leased_by=who.account_id, leased_until=until)
+        .returning(Stack.id)
+    )
+    return frozenset(StackId(number) for number in kept.scalars())
+
+
+def release(tx: Connection, who: Principal, case_id: CaseId) -> None:
+    """Give back all that `who` has leased in a case, as at the end of a session."""
+    require(tx, who, Permission.CASE_READ, case_id)
+    tx.execute(
+        update(Stack)
+        .where(Stack.case_id == case_id, Stack.leased_by == who.account_id)
+        .values(leased_by=None, leased_until=None)
+    )
+
+
+# -- the query of a filter -------------------------------------------------------------------
+
+
+def _filtered(asked: Select[Any], who: Principal, case_id: CaseId, wanted: Filter) -> Select[Any]:
+    states = wanted.effective_states
+    asked = asked.where(CaseMedia.state.in_(states))
+    if MediaState.SET_ASIDE not in states:
+        asked = asked.where(CaseMedia.position.is_not(None))
+    if wanted.codes:
+        asked = asked.where(CaseMedia.code.in_(wanted.codes), ~_has(_withheld(who, case_id)))
+    for condition in _conditions(case_id, wanted):
+        asked = asked.where(condition)
+    return asked
+
+
+def _conditions(case_id: CaseId, wanted: Filter) -> Iterable[ColumnElement[bool]]:
+    """Yield what a media must meet beyond its state; each is one of the fields of `Filter`."""
+    media = CaseMedia.media_id
+    if wanted.exhibit is not None:
+        yield media.in_(select(Sighting.media_id).where(Sighting.exhibit_id == wanted.exhibit))
+    if wanted.path is not None:
+        yield media.in_(
+            select(Sighting.media_id)
+            .join(Exhibit, Exhibit.id == Sighting.exhibit_id)
+            .where(
+                Exhibit.case_id == case_id, Sighting.path.icontains(wanted.path, autoescape=True)
+            )
+        )
+    if wanted.tag is not None:
+        yield media.in_(select(Tag.media_id).where(Tag.case_id == case_id, Tag.name == wanted.tag))
+    if wanted.series is not None:
+        yield media.in_(select(SeriesMedia.media_id).where(SeriesMedia.series_id == wanted.series))
+    if wanted.victim is not None:
+        yield media.in_(select(VictimMedia.media_id).where(VictimMedia.victim_id == wanted.victim))
+    if wanted.hits is not None:
+        hit = media.in_(
+            select(MediaHit.media_id).where(MediaHit.case_id == case_id, ~MediaHit.silenced)
+        )
+        yield hit if wanted.hits else ~hit
+    if wanted.second is not None:
+        second = media.in_(
+            select(SecondReading.media_id).where(
+                SecondReading.case_id == case_id, SecondReading.state == "open"
+            )
+        )
+        yield second if wanted.second else ~second
+    if wanted.stacks is not None:
+        large = CaseMedia.stack_id.in_(
+            select(Stack.id).where(Stack.case_id == case_id, Stack.size > 1)
+        )
+        yield large if wanted.stacks else ~func.coalesce(large, false())
+    if (facts := _facts(wanted)) is not None:
+        yield _has(select(Media.id).where(Media.id == media, facts))
+
+
+def _facts(wanted: Filter) -> ColumnElement[bool] | None:
+    """Return what is asked of the media itself."""
+    first, end = wanted.captured_range
+    asked: list[ColumnElement[bool]] = []
+    if wanted.camera is not None:
+        asked.append(Media.camera_serial == wanted.camera)
+    if wanted.located is not None:
+        known = Media.latitude.is_not(None)
+        asked.append(known if wanted.located else ~known)
+    if first is not None:
+        asked.append(Media.captured_at >= first)
+    if end is not None:
+        asked.append(Media.captured_at < end)
+    return and_(*asked) if asked else None
+
+
+def _sorted(asked: Select[Any], sort: Sort) -> Select[Any]:
+    column = _SORTED[sort.key]
+    order: list[ColumnElement[Any]] = []
+    if column is not None:
+        if sort.key is SortKey.STACK:
+            asked = asked.outerjoin(Stack, Stack.id == CaseMedia.stack_id)
+        elif sort.key is not SortKey.SIGHTINGS:
+            asked = asked.join(Media, Media.id == CaseMedia.media_id)
+        order = [column.is_(None), column.desc() if sort.descending else column.asc()]
+    position = CaseMedia.position
+    backwards = sort.descending and column is None
+    return asked.order_by(
+        *order, position.desc() if backwards else position.asc(), CaseMedia.media_id
+    )
+
+
+# -- what is shown of each -------------------------------------------------------------------
+
+
+def _rows(case_id: CaseId, media_ids: Sequence[int]) -> Select[Any]:
+    return (
+        select(
+            CaseMedia.media_id,
+            CaseMedia.position,
+            CaseMedia.state,
+            CaseMedia.code,
+            CaseMedia.stack_id,
+            CaseMedia.sightings,
+            CaseMedia.priority,
+            CaseMedia.reasons,
+            Stack.size.label("stack_size"),
+            Stack.lead_media_id,
+            Stack.leased_by,
+            Stack.leased_until,
+            Media.is_picture,
+            Media.kind,
+            Media.width,
+            Media.height,
+            Media.size_bytes,
+            Media.captured_at,
+        )
+        .join(Media, Media.id == CaseMedia.media_id)
+        .outerjoin(Stack, Stack.id == CaseMedia.stack_id)
+        .where(CaseMedia.case_id == case_id, CaseMedia.media_id.in_(media_ids))
+    )
+
+
+def _grouped(
+    tx: Connection, asked: Select[Any], column: Any, media_ids: Sequence[int]
+) -> dict[int, set[str]]:
+    found: dict[int, set[str]] = {}
+    for media_id, word in tx.execute(asked.where(column.in_(media_ids))):
+        found.setdefault(media_id, set()).add(word)
+    return found
+
+
+def _bases(tx: Connection, case_id: CaseId, media_ids: Sequence[int]) -> dict[int, str]:
+    """Return how the last grade of each media in this case came about."""
+    last = (
+        select(func.max(Grade.id))
+        .where(Grade.media_id.in_(media_ids), Grade.case_id == case_id)
+        .group_by(Grade.media_id)
+    )
+    rows = tx.execute(select(Grade.media_id, Grade.basis).where(Grade.id.in_(last)))
+    return {media_id: basis for media_id, basis in rows if basis != "cleared"}
+
+
+def _second_readings(
+    tx: Connection, who: Principal, case_id: CaseId, media_ids: Sequence[int]
+) -> dict[int, bool]:
+    """Return which media are to be read again: True where `who` must not see the first grade."""
+    rows = tx.execute(
+        select(SecondReading.media_id, SecondReading.first_account_id).where(
+            SecondReading.case_id == case_id,
+            SecondReading.state == "open",
+            SecondReading.media_id.in_(media_ids),
+        )
+    )
+    found: dict[int, bool] = {}
+    for media_id, first in rows:
+        withheld = first is None or first != who.account_id
+        found[media_id] = found.get(media_id, False) or withheld
+    return found
+
+
+def _withheld(who: Principal, case_id: CaseId) -> Select[Any]:
+    """Select the open second readings of the media at hand whose first grade is not for `who`."""
+    return select(SecondReading.id).where(
+        SecondReading.case_id == case_id,
+        SecondReading.media_id == CaseMedia.media_id,
+        SecondReading.state == "open",
+        or_(
+            SecondReading.first_account_id.is_(None),
+            SecondReading.first_account_id != who.account_id,
+        ),
+    )
+
+
+def _has(asked: Select[Any]) -> ColumnElement[bool]:
+    return asked.correlate(CaseMedia).exists()
