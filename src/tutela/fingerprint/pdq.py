@@ -76,8 +76,21 @@ def spectrum(frame: Frame) -> Spectrum:
 
     Fewer than 5 pixels in width or height give nothing to hash: all zero, as in the reference.
     """
-    if min(frame.full_width, frame.full_height) < _HASHABLE:
+    seen = samples(frame)
+    if seen is None:
         return Spectrum(np.zeros((_FREQUENCIES, _FREQUENCIES), dtype=np.float32), 0)
+    return spectrum_of(seen)
+
+
+def spectrum_of(seen: NDArray[np.float32]) -> Spectrum:
+    """Return the coefficients and the quality of float32[64, 64] samples."""
+    return Spectrum(_transform(seen, _COSINES), _quality(seen))
+
+
+def samples(frame: Frame) -> NDArray[np.float32] | None:
+    """Return float32[64, 64] blurred samples of the luminance, upright; None of a tiny frame."""
+    if min(frame.full_width, frame.full_height) < _HASHABLE:
+        return None
     rows_mirrored, columns_mirrored, swapped = TURNS[frame.orientation]
     vertical = band(frame.full_height, frame.scale, rows_mirrored)
     horizontal = band(frame.full_width, frame.scale, columns_mirrored)
@@ -88,10 +101,8 @@ def spectrum(frame: Frame) -> Spectrum:
         if not rows.size:
             rows = np.zeros((SIDE, width * channels), dtype=np.float32)
         _gather_rows(rows, strip.reshape(height, width * channels), first_row, *vertical)
-    samples = _gather_columns(rows, _GREY if channels == 1 else _LUMA, *horizontal)
-    if swapped:
-        samples = np.ascontiguousarray(samples.T)
-    return Spectrum(_transform(samples, _COSINES), _quality(samples))
+    found = _gather_columns(rows, _GREY if channels == 1 else _LUMA, *horizontal)
+    return np.ascontiguousarray(found.T) if swapped else found
 
 
 def hashes(coefficients: NDArray[np.float32], count: int = len(VARIANTS)) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ does not know of scaled decoding, is replaced by `DecodeLimits`.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -82,15 +82,20 @@ class Picture:
     Args:
         data: The whole file.
         limits: What decoding may cost.
+        seen: Called with the first frame when that is decoded for the first time, before anybody
+            else gets it: what else is wanted of it costs no second decoding.
 
     Raises:
         MediaError: `unsupported` (none of our formats) or `too_large` (in bytes).
     """
 
-    def __init__(self, data: bytes, limits: DecodeLimits) -> None:
+    def __init__(
+        self, data: bytes, limits: DecodeLimits, seen: Callable[[Frame], None] | None = None
+    ) -> None:
         self.format = looks_like_picture(data[:64])
         self.limits = limits
         self._data = data
+        self._seen = seen
         if not self.format:
             raise MediaError("the bytes are no picture in a format we read", code="unsupported")
         if len(data) > limits.size_bytes:
@@ -121,6 +126,9 @@ class Picture:
             scale = self._reduce(image, reduce_to) if self.format == "jpeg" else 1
             first = image.tell()
             frame = self._load(image, 0, full, scale)
+        if self._seen is not None:
+            seen, self._seen = self._seen, None
+            seen(frame)
         yield frame
         yield from self._later(image, first)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tutela.scan.wire import ITSELF, Begin, Digested, Item, Order, Outcome
+from tutela.scan.wire import ITSELF, Begin, Digested, Item, Kind, Order, Outcome
 
 
 @dataclass
@@ -13,7 +13,9 @@ class Assignment:
 
     items: dict[int, Item]
     begun: dict[int, list[Begin]] = field(default_factory=dict)
-    digested: dict[int, Digested] = field(default_factory=dict)
+    # What is known, and what was handed over to be kept, of contents that have not ended.
+    digested: dict[tuple[int, Order], Digested] = field(default_factory=dict)
+    handed: dict[tuple[int, Order], set[Kind]] = field(default_factory=dict)
     finished: set[int] = field(default_factory=set)
     ended: set[Order] = field(default_factory=set)
     garbled: bool = False
@@ -26,6 +28,8 @@ class Assignment:
         """A content ended; a file that ended is finished."""
         started = self.begun.get(outcome.item, [])
         started[:] = [begin for begin in started if begin.order != outcome.order]
+        self.digested.pop((outcome.item, outcome.order), None)
+        self.handed.pop((outcome.item, outcome.order), None)
         if len(outcome.order) == 1 and self.items[outcome.item].members:
             self.ended.add(outcome.order)
         if outcome.order == ITSELF:

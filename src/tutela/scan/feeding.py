@@ -187,8 +187,8 @@ class Feeder:
         blamed: list[Outcome] = []
         for begin in reversed(started if given_up else started[-1:]):
             failed = _failed(guilty, begin.order, code, detail, begin.inside)
-            known = assignment.digested.get(guilty.item)
-            digests = known.digests if known and known.order == begin.order else failed.digests
+            known = assignment.digested.get((guilty.item, begin.order))
+            digests = known.digests if known else failed.digests
             contents = self._journal.contents_of(guilty.item, begin.order) + len(blamed[-1:])
             blamed.append(
                 replace(failed, size_bytes=begin.size_bytes, digests=digests, contents=contents)

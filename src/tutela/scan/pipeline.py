@@ -23,12 +23,14 @@ from tutela.scan.assignment import Assignment
 from tutela.scan.feeding import Feeder, Work
 from tutela.scan.journal import Journal, Recorded
 from tutela.scan.keeper import Keeper
+from tutela.scan.keeping import Keeping
 from tutela.scan.summary import Summary
-from tutela.scan.wire import Begin, Digested, Listing, Outcome, Progress
+from tutela.scan.wire import Begin, Digested, Listing, Outcome, Part, Progress
 
 # What was done since the last commit is lost by a kill, and done again: keep it small.
 COMMIT_SECONDS = 0.2
 COMMIT_EVENTS = 512
+COMMIT_BYTES = 16 << 20
 WALK_ENTRIES = 256
 MATCH_AGAIN = 512
 
@@ -81,6 +83,10 @@ class Pipeline:
         self._feeder = Feeder(self.journal, self.walk, self.limits)
         self._tasks: dict[int, Assignment] = {}
         self._events: list[Event] = []
+        self._waiting_bytes = 0
+        self._keeping = (
+            Keeping(self.keeper, self.journal, self.limits) if self.keeper is not None else None
+        )
         self._settled: list[Outcome] = []
         self._committed = time.monotonic()
         self._emitted = 0
@@ -108,6 +114,8 @@ class Pipeline:
             # Interrupted or not, what the workers have said is kept.
             with contextlib.suppress(Exception):
                 self._commit()
+            if self._keeping is not None:
+                self._keeping.drop_all()
         yield from self._ready()
         self.summary.media = self.journal.media()
         self.summary.check(self._feeder.files)
@@ -158,25 +166,30 @@ class Pipeline:
 
     def _collect(self) -> None:
         waiting = self._feeder.walked and bool(self._tasks) and not self._settled
-        self._events += self.pool.events(COMMIT_SECONDS if waiting else 0.0)
+        events = self.pool.events(COMMIT_SECONDS if waiting else 0.0)
+        self._events += events
+        self._waiting_bytes += sum(len(e.payload) for e in events if isinstance(e, Reply))
         starving = self.pool.free > 0
         late = time.monotonic() - self._committed > COMMIT_SECONDS
-        if starving or late or len(self._events) > COMMIT_EVENTS:
+        much = len(self._events) > COMMIT_EVENTS or self._waiting_bytes > COMMIT_BYTES
+        if starving or late or much:
             self._commit()
             self.watch(self.state)
 
     def _commit(self) -> None:
         """Record everything the workers have said since the last commit, in one transaction."""
-        events, self._events = self._events, []
+        events, self._events, self._waiting_bytes = self._events, [], 0
         outcomes, self._settled = self._settled, []
         finished: list[Assignment] = []
         with self.journal.batch():
             for event in events:
                 assignment = self._tasks[event.task]
                 if isinstance(event, Reply):
-                    self._listen(event.payload, assignment, outcomes)
+                    self._listen(event, assignment, outcomes)
                     continue
                 del self._tasks[event.task]
+                if self._keeping is not None and self._keeping.drop(event.task):
+                    assignment.garbled = True
                 if isinstance(event, Done) and assignment.kept():
                     finished.append(assignment)
                     continue
@@ -186,6 +199,8 @@ class Pipeline:
             self._record(outcomes)
             for assignment in finished:
                 self._feeder.finish(assignment)
+            if self._keeping is not None:
+                self._keeping.flush()
         self._committed = time.monotonic()
 
     def _record(self, outcomes: list[Outcome]) -> None:
@@ -210,17 +225,22 @@ class Pipeline:
             detail=f"the reader met {outcome.contents} members and gave {given}",
         )
 
-    def _listen(self, payload: bytes, assignment: Assignment, outcomes: list[Outcome]) -> None:
+    def _listen(self, reply: Reply, assignment: Assignment, outcomes: list[Outcome]) -> None:
         """Hear one message; what no honest worker says is not believed."""
         try:
-            message = wire.decode_reply(payload)
+            message = wire.decode_reply(reply.payload)
         except UNREADABLE:
             assignment.garbled = True
             return
         item = assignment.items.get(message.item)
         if item is None or not wire.believable(message, item, self.limits):
             assignment.garbled = True
-        if not assignment.garbled:
+        if assignment.garbled:
+            return
+        if isinstance(message, Part):
+            assert self._keeping is not None  # nothing to keep, nothing believable
+            assignment.garbled = not self._keeping.hear(reply.task, message, assignment)
+        else:
             self._hear(message, assignment, outcomes)
 
     def _hear(self, message: wire.Reply, assignment: Assignment, outcomes: list[Outcome]) -> None:
@@ -237,7 +257,7 @@ class Pipeline:
                 self.state.files_found += len(members)
                 self.state.bytes_found += sum(member.size_bytes or 0 for member in members)
             case Digested():
-                assignment.digested[message.item] = message
+                assignment.digested[message.item, message.order] = message
                 if message.container and message.order == wire.ITSELF:
                     self.journal.set_digests(message.item, message.digests)
             case Progress(_, read_bytes):

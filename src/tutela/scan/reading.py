@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from tutela.core.errors import MediaError
-from tutela.core.media import Digests, Fingerprint
+from tutela.core.media import Digests
 from tutela.evidence.container import HEAD_BYTES
 from tutela.fingerprint import content
+from tutela.fingerprint.content import Seen
 from tutela.fingerprint.digest import Digester
 from tutela.fingerprint.picture import DecodeLimits, looks_like_picture
 from tutela.scan.wire import Limits
@@ -24,11 +25,13 @@ PROGRESS_BYTES = 32 << 20
 # Contents met again, as copies are, are fingerprinted once.
 REMEMBERED = 4096
 
+NOTHING = Seen()
+
 
 class Judged(NamedTuple):
-    """What decoding said about a content: fingerprints, or why there are none."""
+    """What decoding said about a content: what was seen, or why nothing was."""
 
-    fingerprints: tuple[Fingerprint, ...] = ()
+    seen: Seen = NOTHING
     reason: str = ""
     detail: str = ""
 
@@ -46,6 +49,7 @@ class Reader:
     """Reads contents within limits, and remembers the last ones that it fingerprinted."""
 
     def __init__(self) -> None:
+        # One reader serves one scan, so that what is asked for never changes.
         self._known: OrderedDict[bytes, Judged] = OrderedDict()
 
     def read(
@@ -91,13 +95,19 @@ class Reader:
                 size_bytes=limits.picture_bytes,
             )
             try:
-                judged = Judged(tuple(content.fingerprint(read.data, bounds)))
+                judged = Judged(self._seen(read.data, bounds, limits))
             except MediaError as error:
-                judged = Judged((), error.code, error.message)
+                judged = Judged(NOTHING, error.code, error.message)
             self._known[key] = judged
             if len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)
         return judged
+
+    def _seen(self, data: bytes, bounds: DecodeLimits, limits: Limits) -> Seen:
+        thumbnail = limits.keep != "nothing"
+        if not (limits.facts or thumbnail):
+            return Seen(content.fingerprint(data, bounds))
+        return content.examine(data, bounds, facts=limits.facts, thumbnail=thumbnail)
 
 
 class Joined(io.RawIOBase):

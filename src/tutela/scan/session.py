@@ -46,7 +46,7 @@ class Session:
 
 
 @contextlib.contextmanager
-def open_session(
+def open_session(  # noqa: PLR0913 each is an option of its own
     roots: Sequence[Path],
     lists: Sequence[str],
     settings: Settings,

@@ -31,13 +31,16 @@ from tutela.scan import wire
 from tutela.scan.reading import Joined, Judged, Read, Reader
 from tutela.scan.wire import (
     ITSELF,
+    PART_BYTES,
     Begin,
     Digested,
     Item,
+    Kind,
     Limits,
     Listing,
     Order,
     Outcome,
+    Part,
     Progress,
     Status,
 )
@@ -174,11 +177,16 @@ class Visit:
             )
         read = self._read(order, source)
         self._say(Digested(self._item.item, order, read.digests, container=container is not None))
+        if read.data is not None and self._limits.keep == "originals":
+            self._hand_over(order, "original", read.data)
         if container is not None and not shared:
             listed, trouble = self._walk(container, order, inside, budget)
         judged = self._reader.judge(read, self._limits)
         if trouble is not None:
-            judged = Judged(judged.fingerprints, trouble.code, trouble.message)
+            judged = Judged(judged.seen, trouble.code, trouble.message)
+        seen = judged.seen
+        if seen.thumbnail:
+            self._hand_over(order, "thumbnail", seen.thumbnail)
         return self._outcome(
             order,
             inside,
@@ -188,8 +196,12 @@ class Visit:
             reason=judged.reason,
             detail=judged.detail,
             digests=read.digests,
-            fingerprints=judged.fingerprints,
+            fingerprints=tuple(seen.fingerprints),
             contents=listed,
+            width=seen.width,
+            height=seen.height,
+            facts=seen.facts,
+            scene=seen.scene,
         )
 
     def _hollow(self, size_bytes: int, stored_bytes: int | None) -> bool:
@@ -349,6 +361,12 @@ class Visit:
 
     def _begin(self, order: Order, inside: tuple[bytes, ...], size_bytes: int | None) -> None:
         self._say(Begin(self._item.item, order, inside, size_bytes))
+
+    def _hand_over(self, order: Order, kind: Kind, data: bytes) -> None:
+        for at in range(0, len(data), PART_BYTES):
+            end = at + PART_BYTES
+            part = Part(self._item.item, order, kind, data[at:end], last=end >= len(data))
+            self._say(part)
 
     def _outcome(
         self, order: Order, inside: tuple[bytes, ...], status: Status, **known: object
