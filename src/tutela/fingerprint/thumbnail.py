@@ -41,7 +41,7 @@ def blurred(picture: Picture) -> bytes:
 
 def blurred_frame(frame: Frame) -> bytes:
     """Return the thumbnail of a frame that is decoded already; see `blurred`."""
-    small = Image.fromarray(_reduced(frame).upright()).convert("L")
+    small = Image.fromarray(reduced(frame, _OVERSAMPLING * SIDE_PX).upright()).convert("L")
     small.thumbnail((SIDE_PX, SIDE_PX), Image.Resampling.BOX)
     radius_px = max(small.size) * BLUR
     soft = small.filter(ImageFilter.GaussianBlur(radius_px)).point(_LEVELS)
@@ -50,10 +50,13 @@ def blurred_frame(frame: Frame) -> bytes:
     return stream.getvalue()
 
 
-def _reduced(frame: Frame) -> Frame:
-    """Average a large plain frame down first: turning and blending it whole would cost more."""
+def reduced(frame: Frame, side_px: int) -> Frame:
+    """Return a plain frame averaged down, its longer side `side_px` at least; others as they are.
+
+    Turning and blending a large picture whole would cost more than all the rest.
+    """
     image = frame.image
-    factor = max(image.size) // (_OVERSAMPLING * SIDE_PX)
+    factor = max(image.size) // side_px
     if factor < 2 or image.mode not in ("L", "RGB") or image.has_transparency_data:
         return frame
     return replace(frame, image=image.reduce((min(factor, image.width), min(factor, image.height))))

@@ -267,7 +267,7 @@ def test_a_full_book_is_followed_by_another(vault):
     second = vault.put("original", b"y")
     late.write(b"z")
     assert place_of(bytes.fromhex(first)).book != place_of(bytes.fromhex(second)).book
-    assert [vault.open(one) for one in (first, second, late.finish())] == [b"x", b"y", b"z"]
+    assert [vault.open(one) for one in (first, second, late.close())] == [b"x", b"y", b"z"]
 
 
 @pytest.mark.parametrize("count", [1, 100])

@@ -102,7 +102,7 @@ class Vault:
         with self.begin(kind) as writer:
             for part in (data,) if isinstance(data, bytes) else data:
                 writer.write(part)
-            return writer.finish()
+            return writer.close()
 
     def begin(self, kind: str) -> Writer:
         """Begin an object whose parts come one by one."""

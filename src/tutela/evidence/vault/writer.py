@@ -45,8 +45,8 @@ class Writer:
         for chunk in self._sealer.feed(data):
             self._write_out(chunk)
 
-    def finish(self) -> str:
-        """Write the end and return the object's id.
+    def close(self) -> str:
+        """Write the end, keep the object and return its id.
 
         Raises:
             ServiceError: the disk is full or fails.
