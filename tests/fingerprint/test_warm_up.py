@@ -8,16 +8,16 @@ from tutela.fingerprint.content import fingerprint
 
 PROGRAM = """
 import pickle, sys
-from tutela.fingerprint.content import fingerprint, warm_up
+from tutela.fingerprint.content import examine, warm_up
 warm_up()
 pictures = pickle.load(sys.stdin.buffer)
 opened = []
 sys.addaudithook(lambda event, args: opened.append((event, args[0])) if event in WATCHED else None)
 for data in pictures:
-    fingerprint(data)
+    examine(data, thumbnail=True)
     for end in (len(data) // 2, len(data) - 3):
         try:
-            fingerprint(data[:end])
+            examine(data[:end], thumbnail=True)
         except Exception as error:
             assert type(error).__name__ == "MediaError", error
 print(opened)
