@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
 
+import msgspec
 from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, LargeBinary, MetaData, Text
+from sqlalchemy import Table as CoreTable
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -44,6 +47,14 @@ class UTCDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+def json_text(value: object) -> str:
+    """Write JSON about ten times as fast as `json` does."""
+    try:
+        return msgspec.json.encode(value).decode()
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON can only escape
+        return json.dumps(value)
+
+
 Key = Annotated[int, mapped_column(WholeNumber, primary_key=True, autoincrement=True)]
 
 
@@ -59,3 +70,12 @@ class Table(DeclarativeBase):
         dict[str, Any]: Json,
         list[Any]: Json,
     }
+
+    def __init_subclass__(cls, **words: Any) -> None:
+        """Let SQLite number rows as PostgreSQL does: a number is never given twice.
+
+        The audit log speaks of `media:12` for ever; it must not come to mean another one.
+        """
+        super().__init_subclass__(**words)
+        if isinstance(cls.__table__, CoreTable) and cls.__table__.autoincrement_column is not None:
+            cls.__table__.dialect_kwargs["sqlite_autoincrement"] = True

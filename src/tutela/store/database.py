@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.pool import QueuePool
 
 from tutela.core.errors import ServiceError, SettingsError
+from tutela.store.columns import json_text
 
 BUSY_MS = 30_000
 POOL = 16
@@ -104,6 +105,7 @@ def _sqlite(url: URL) -> Engine:
         poolclass=QueuePool,
         pool_size=POOL,
         max_overflow=POOL,
+        json_serializer=json_text,
         connect_args={"check_same_thread": False, "timeout": BUSY_MS / 1000},
     )
 
@@ -116,6 +118,8 @@ def _sqlite(url: URL) -> Engine:
             "foreign_keys=ON",
             "secure_delete=ON",
             f"busy_timeout={BUSY_MS}",
+            # Without it INSERT OR REPLACE would slip past the triggers that guard the log.
+            "recursive_triggers=ON",
             "temp_store=MEMORY",
             "cache_size=-65536",
             "mmap_size=1073741824",
@@ -136,6 +140,7 @@ def _postgresql(url: URL) -> Engine:
         pool_size=POOL,
         max_overflow=POOL,
         pool_pre_ping=True,
+        json_serializer=json_text,
         connect_args={"options": "-c timezone=UTC -c lock_timeout=30s"},
     )
 
