@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 
 from tutela.evidence.vault import Vault
 from tutela.evidence.vault.master import LocalKey
+
+# The test tree is no package (importlib mode): what these tests share is found here.
+sys.path.insert(0, str(Path(__file__).parent))
 
 SOFTHSM = Path("/usr/lib/softhsm/libsofthsm2.so")
 PIN, SECRET = "TOKEN_PIN_OF_A_TEST", "87654321"

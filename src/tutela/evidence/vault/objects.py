@@ -7,7 +7,7 @@ that should be gone; `check` finds both and repairs them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
 from sqlalchemy import Connection, exists, or_, select, update
@@ -229,9 +229,6 @@ def known(tx: Connection, prefix: str) -> Iterator[Known]:
     for row in rows:
         sha256 = row.sha256 if row.kind == "original" else None
         yield Known(row.id, row.kind, row.size_bytes, sha256, row.shredded_at is not None)
-
-
-Lookup = Callable[[str], Iterable[Known]]
 
 
 def _leaf(media_id: int, object_ids: list[str], case_id: CaseId | None = None) -> Event:
