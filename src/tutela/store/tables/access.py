@@ -26,7 +26,8 @@ class Account(Table):
     """A person or a program of an organisation.
 
     `kind` is `person` or `program`; `state` is `invited`, `active` or `closed`. Secrets are sealed
-    or hashed by `access`, never kept as they are.
+    or hashed by `access`, never kept as they are. `responsible_id` is the person who answers for a
+    program: what it asks for, that person cannot also grant.
     """
 
     __tablename__ = "accounts"
@@ -42,6 +43,7 @@ class Account(Table):
     totp_last_step: Mapped[int | None]
     token_hash: Mapped[bytes | None] = mapped_column(unique=True)
     oidc_subject: Mapped[str | None] = mapped_column(unique=True)
+    responsible_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))
     created_at: Mapped[datetime]
 
 
@@ -68,6 +70,15 @@ class Passkey(Table):
     created_at: Mapped[datetime]
 
 
+class RecoveryCode(Table):
+    """A code that stands in for a lost second factor, once; its row goes when it is used."""
+
+    __tablename__ = "recovery_codes"
+
+    code_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
+
+
 class Invitation(Table):
     """A one-time link with which an account sets its first password and second factor."""
 
@@ -80,12 +91,16 @@ class Invitation(Table):
 
 
 class WebSession(Table):
-    """A signed-in browser; the cookie holds a token of which only the hash is kept."""
+    """A browser; its cookie holds a token of which only the hash is kept.
+
+    `state` is `before` (a passkey or an agency's sign-in is under way; there is no account yet),
+    `second_factor` or `active`; `data` holds what the way in still has to be compared with.
+    """
 
     __tablename__ = "web_sessions"
 
     token_hash: Mapped[bytes] = mapped_column(primary_key=True)
-    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"), index=True)
     state: Mapped[str]
     created_at: Mapped[datetime]
     seen_at: Mapped[datetime]
