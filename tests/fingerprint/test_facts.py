@@ -8,7 +8,7 @@ import struct
 
 import exifread
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -180,11 +180,13 @@ def bounded(data: bytes) -> None:
         assert value.isprintable()
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.sampled_from([b"", b"II*\0", b"MM\0*", b"Exif\0\0MM\0*"]))
 def test_any_bytes_are_taken(noise, head):
     bounded(head + noise)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, len(GOOD) - 1), st.integers(0, 255)), max_size=8))
 def test_any_damage_is_taken(changes):
     data = bytearray(GOOD)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from PIL import Image
 
 from tutela.core import settings
 from tutela.scan import rows
+from tutela.scan.keeper import Keeper
 from tutela.scan.session import Session, open_session
 
 TUTELA = Path(sys.executable).with_name("tutela")
@@ -67,10 +68,18 @@ def command(*arguments: object) -> list[str]:
 
 
 @contextlib.contextmanager
-def session(root: Path, *lists: Path, jobs: int = 2, **scan: Any) -> Iterator[Session]:
+def session(
+    root: Path,
+    *lists: Path,
+    jobs: int = 2,
+    facts: bool = False,
+    keep: Callable[[], Keeper] | None = None,
+    **scan: Any,
+) -> Iterator[Session]:
     """Open a scan in this process."""
     given = settings.override(settings.load(), "scan", {"jobs": jobs, **scan})
-    with open_session([root], [str(path) for path in lists], given, "resume") as opened:
+    names = [str(path) for path in lists]
+    with open_session([root], names, given, "resume", facts=facts, keep=keep) as opened:
         yield opened
 
 

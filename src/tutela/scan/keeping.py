@@ -75,12 +75,15 @@ class Keeping:
                 arriving.digest.update(part.data)
         return not part.last or self._arrived(task, assignment)
 
-    def drop(self, task: int) -> bool:
-        """Forget what was under way of a task that has ended; tell whether something was."""
+    def busy(self, task: int) -> bool:
+        """Tell whether an object of the task is not complete: its parts come in a row."""
+        return task in self._arriving
+
+    def drop(self, task: int) -> None:
+        """Forget what was under way of a task that has ended."""
         arriving = self._arriving.pop(task, None)
         if arriving is not None and arriving.sink is not None:
             arriving.sink.abandon()
-        return arriving is not None
 
     def drop_all(self) -> None:
         """Forget everything that is under way."""

@@ -188,8 +188,9 @@ class Pipeline:
                     self._listen(event, assignment, outcomes)
                     continue
                 del self._tasks[event.task]
-                if self._keeping is not None and self._keeping.drop(event.task):
+                if self._keeping is not None and self._keeping.busy(event.task):
                     assignment.garbled = True
+                    self._keeping.drop(event.task)
                 if isinstance(event, Done) and assignment.kept():
                     finished.append(assignment)
                     continue
@@ -240,6 +241,8 @@ class Pipeline:
         if isinstance(message, Part):
             assert self._keeping is not None  # nothing to keep, nothing believable
             assignment.garbled = not self._keeping.hear(reply.task, message, assignment)
+        elif self._keeping is not None and self._keeping.busy(reply.task):
+            assignment.garbled = True
         else:
             self._hear(message, assignment, outcomes)
 
