@@ -73,7 +73,8 @@ class Frame:
         width, height = self.image.size
         whole = np.empty((height, width, 3), dtype=np.uint8)
         for top, strip in self.strips():
-            whole[top : top + len(strip)] = np.clip(np.rint(strip), 0, 255)
+            exact = strip.dtype == np.uint8
+            whole[top : top + len(strip)] = strip if exact else np.clip(np.rint(strip), 0, 255)
         rows, columns, swapped = TURNS[self.orientation]
         turned = whole[:: -1 if rows else 1, :: -1 if columns else 1]
         return np.ascontiguousarray(turned.swapaxes(0, 1) if swapped else turned)
