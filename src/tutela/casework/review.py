@@ -12,44 +12,26 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, Select, and_, false, func, or_, select, update
+from sqlalchemy import Connection, Select, func, or_, select, update
 
 from tutela.access.authorise import require
 from tutela.access.model import Permission
 from tutela.casework import case as cases
 from tutela.casework import policy as policies
+from tutela.casework import selection
 from tutela.casework.model import Item, MediaState, Reason
 from tutela.casework.view import Filter, Sort, SortKey, View, parse, query
 from tutela.core.errors import UsageError
 from tutela.core.ids import CaseId, MediaId, StackId
 from tutela.core.principal import Principal
 from tutela.core.time import now
-from tutela.store.tables.casework import (
-    CaseMedia,
-    Exhibit,
-    Media,
-    MediaHit,
-    SeriesMedia,
-    Sighting,
-    Stack,
-    Tag,
-    VictimMedia,
-)
+from tutela.store.tables.casework import CaseMedia, Media, Stack, Tag
 from tutela.store.tables.grading import Grade, SecondReading
 from tutela.store.tables.vault import VaultObject
 
 __all__ = ["Filter", "Sort", "SortKey", "View", "ids", "items", "lease", "parse", "query", "stack"]
 
 ITEMS_MAXIMUM = 1000
-
-_SORTED: dict[SortKey, ColumnElement[Any] | None] = {
-    SortKey.REVIEW: None,
-    SortKey.CAPTURED: Media.captured_at,  # type: ignore[dict-item] a mapped column is an element
-    SortKey.SIZE: Media.size_bytes,  # type: ignore[dict-item] likewise
-    SortKey.SIGHTINGS: CaseMedia.sightings,  # type: ignore[dict-item] likewise
-    SortKey.STACK: Stack.size,  # type: ignore[dict-item] likewise
-    SortKey.CAMERA: Media.camera_serial,  # type: ignore[dict-item] likewise
-}
 
 
 def ids(
@@ -66,9 +48,7 @@ def ids(
     """
     require(tx, who, Permission.CASE_READ, case_id)
     wanted, sort = wanted or Filter(), sort or Sort()
-    asked = select(CaseMedia.media_id, func.coalesce(CaseMedia.stack_id, -CaseMedia.media_id))
-    asked = _filtered(asked.where(CaseMedia.case_id == case_id), who, case_id, wanted)
-    rows = tx.execute(_sorted(asked, sort)).all()
+    rows = tx.execute(selection.selected(who, case_id, wanted, sort)).all()
     if not rows:
         return np.empty(0, np.int64)
     table = np.fromiter((n for row in rows for n in row), np.int64, 2 * len(rows)).reshape(-1, 2)
@@ -192,93 +172,6 @@ def release(tx: Connection, who: Principal, case_id: CaseId) -> None:
     )
 
 
-# -- the query of a filter -------------------------------------------------------------------
-
-
-def _filtered(asked: Select[Any], who: Principal, case_id: CaseId, wanted: Filter) -> Select[Any]:
-    states = wanted.effective_states
-    asked = asked.where(CaseMedia.state.in_(states))
-    if MediaState.SET_ASIDE not in states:
-        asked = asked.where(CaseMedia.position.is_not(None))
-    if wanted.codes:
-        asked = asked.where(CaseMedia.code.in_(wanted.codes), ~_has(_withheld(who, case_id)))
-    for condition in _conditions(case_id, wanted):
-        asked = asked.where(condition)
-    return asked
-
-
-def _conditions(case_id: CaseId, wanted: Filter) -> Iterable[ColumnElement[bool]]:
-    """Yield what a media must meet beyond its state; each is one of the fields of `Filter`."""
-    media = CaseMedia.media_id
-    if wanted.exhibit is not None:
-        yield media.in_(select(Sighting.media_id).where(Sighting.exhibit_id == wanted.exhibit))
-    if wanted.path is not None:
-        yield media.in_(
-            select(Sighting.media_id)
-            .join(Exhibit, Exhibit.id == Sighting.exhibit_id)
-            .where(
-                Exhibit.case_id == case_id, Sighting.path.icontains(wanted.path, autoescape=True)
-            )
-        )
-    if wanted.tag is not None:
-        yield media.in_(select(Tag.media_id).where(Tag.case_id == case_id, Tag.name == wanted.tag))
-    if wanted.series is not None:
-        yield media.in_(select(SeriesMedia.media_id).where(SeriesMedia.series_id == wanted.series))
-    if wanted.victim is not None:
-        yield media.in_(select(VictimMedia.media_id).where(VictimMedia.victim_id == wanted.victim))
-    if wanted.hits is not None:
-        hit = media.in_(
-            select(MediaHit.media_id).where(MediaHit.case_id == case_id, ~MediaHit.silenced)
-        )
-        yield hit if wanted.hits else ~hit
-    if wanted.second is not None:
-        second = media.in_(
-            select(SecondReading.media_id).where(
-                SecondReading.case_id == case_id, SecondReading.state == "open"
-            )
-        )
-        yield second if wanted.second else ~second
-    if wanted.stacks is not None:
-        large = CaseMedia.stack_id.in_(
-            select(Stack.id).where(Stack.case_id == case_id, Stack.size > 1)
-        )
-        yield large if wanted.stacks else ~func.coalesce(large, false())
-    if (facts := _facts(wanted)) is not None:
-        yield _has(select(Media.id).where(Media.id == media, facts))
-
-
-def _facts(wanted: Filter) -> ColumnElement[bool] | None:
-    """Return what is asked of the media itself."""
-    first, end = wanted.captured_range
-    asked: list[ColumnElement[bool]] = []
-    if wanted.camera is not None:
-        asked.append(Media.camera_serial == wanted.camera)
-    if wanted.located is not None:
-        known = Media.latitude.is_not(None)
-        asked.append(known if wanted.located else ~known)
-    if first is not None:
-        asked.append(Media.captured_at >= first)
-    if end is not None:
-        asked.append(Media.captured_at < end)
-    return and_(*asked) if asked else None
-
-
-def _sorted(asked: Select[Any], sort: Sort) -> Select[Any]:
-    column = _SORTED[sort.key]
-    order: list[ColumnElement[Any]] = []
-    if column is not None:
-        if sort.key is SortKey.STACK:
-            asked = asked.outerjoin(Stack, Stack.id == CaseMedia.stack_id)
-        elif sort.key is not SortKey.SIGHTINGS:
-            asked = asked.join(Media, Media.id == CaseMedia.media_id)
-        order = [column.is_(None), column.desc() if sort.descending else column.asc()]
-    position = CaseMedia.position
-    backwards = sort.descending and column is None
-    return asked.order_by(
-        *order, position.desc() if backwards else position.asc(), CaseMedia.media_id
-    )
-
-
 # -- what is shown of each -------------------------------------------------------------------
 
 
@@ -346,20 +239,3 @@ def _second_readings(
         withheld = first is None or first != who.account_id
         found[media_id] = found.get(media_id, False) or withheld
     return found
-
-
-def _withheld(who: Principal, case_id: CaseId) -> Select[Any]:
-    """Select the open second readings of the media at hand whose first grade is not for `who`."""
-    return select(SecondReading.id).where(
-        SecondReading.case_id == case_id,
-        SecondReading.media_id == CaseMedia.media_id,
-        SecondReading.state == "open",
-        or_(
-            SecondReading.first_account_id.is_(None),
-            SecondReading.first_account_id != who.account_id,
-        ),
-    )
-
-
-def _has(asked: Select[Any]) -> ColumnElement[bool]:
-    return asked.correlate(CaseMedia).exists()

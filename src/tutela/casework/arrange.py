@@ -1,0 +1,226 @@
+"""Brings a case in order after evidence came: known ones graded, look-alikes stacked, all placed.
+
+It may be done again at any time and changes only what has changed. Stacks that are there keep
+their lead and their decision; what joins a stack that a person has decided is `inferred`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, select, update
+
+from tutela.access.authorise import require
+from tutela.access.model import Permission
+from tutela.audit import log
+from tutela.audit.log import Event
+from tutela.casework import case as cases
+from tutela.casework import known, placing, stacking
+from tutela.casework import policy as policies
+from tutela.casework.model import CaseInfo, MediaState
+from tutela.casework.placing import Picture
+from tutela.core.ids import CaseId, MediaId
+from tutela.core.media import PDQ_QUALITY_MINIMUM
+from tutela.core.principal import Principal
+from tutela.store import Database
+from tutela.store.bulk import insert_returning, update_rows
+from tutela.store.tables.casework import Case, CaseMedia, Media, Stack
+
+
+class Arranged(msgspec.Struct, frozen=True):
+    """What came of it: how many media became known, stacks are new, media joined and inferred."""
+
+    known: int
+    stacks: int
+    joined: int
+    inferred: int
+
+
+def arrange(database: Database, who: Principal, case_id: CaseId) -> Arranged:
+    """Grade what is known, stack what looks alike, and give every picture its place in the review.
+
+    Raises:
+        AccessError: `who` may not add evidence to this case.
+        UsageError: the case is closed, or its authority is not valid now.
+    """
+    with database.write() as tx:
+        require(tx, who, Permission.EVIDENCE_ADD, case_id)
+        case = cases.working(tx, case_id)
+        tx.execute(select(Case.id).where(Case.id == case_id).with_for_update())
+        _take_up(tx, case_id)
+        events = known.on_arrival(tx, who, case, _ungraded(tx, case_id))
+        became_known = len(events)
+        pictures = placing.pictures(tx, case_id)
+        stacked = _stack(tx, case, pictures)
+        inferred = _infer(tx, case, pictures, stacked.decided)
+        events += known.write_grades(tx, who, case, inferred, "inferred")
+        placed = placing.place(tx, case, pictures)
+        done = Arranged(became_known, stacked.new, stacked.joined, len(inferred))
+        if placed or events or stacked.new:
+            cases.touch(tx, case_id)
+            events.append(Event("case.arranged", f"case:{case_id}", msgspec.structs.asdict(done)))
+            log.record_many(tx, who, events)
+        return done
+
+
+class _Stacked(msgspec.Struct):
+    """How many stacks are new and media joined one; media that joined a decided one, its code."""
+
+    new: int = 0
+    joined: int = 0
+    decided: dict[int, str] = {}
+
+
+def _ungraded(tx: Connection, case_id: CaseId) -> list[MediaId]:
+    rows = tx.execute(
+        select(CaseMedia.media_id)
+        .where(
+            CaseMedia.case_id == case_id,
+            CaseMedia.state.in_((MediaState.OPEN.value, MediaState.SET_ASIDE.value)),
+            CaseMedia.code.is_(None),
+        )
+        .order_by(CaseMedia.media_id)
+    )
+    return [MediaId(media_id) for media_id in rows.scalars()]
+
+
+def _take_up(tx: Connection, case_id: CaseId) -> None:
+    """Open what was set aside as unreadable in one place and could be read in another."""
+    readable = (
+        select(CaseMedia.media_id, CaseMedia.reasons)
+        .join(Media, Media.id == CaseMedia.media_id)
+        .where(
+            CaseMedia.case_id == case_id,
+            CaseMedia.state == MediaState.SET_ASIDE.value,
+            Media.is_picture,
+        )
+    )
+    found = [
+        media_id
+        for media_id, reasons in tx.execute(readable)
+        if reasons and reasons[0][0] in ("no_picture", "undecodable")
+    ]
+    for start in range(0, len(found), known.TOGETHER):
+        some = CaseMedia.media_id.in_(found[start : start + known.TOGETHER])
+        tx.execute(
+            update(CaseMedia)
+            .where(CaseMedia.case_id == case_id, some)
+            .values(state=MediaState.OPEN.value, reasons=[])
+        )
+
+
+def _stack(tx: Connection, case: CaseInfo, pictures: Sequence[Picture]) -> _Stacked:
+    """Give every picture that has no stack one; `pictures` are told theirs."""
+    there = {picture.media_id: picture for picture in pictures}
+    leads = [
+        (stack_id, there[lead])
+        for stack_id, lead in tx.execute(
+            select(Stack.id, Stack.lead_media_id).where(Stack.case_id == case.id).order_by(Stack.id)
+        ).tuples()
+        if lead in there and _stackable(there[lead])
+    ]
+    fresh = [picture for picture in pictures if picture.stack_id is None]
+    if not fresh:
+        return _Stacked()
+    alike = sorted((p for p in fresh if _stackable(p)), key=_best_first)
+    alone = [p for p in fresh if not _stackable(p)]
+    radius = min(policies.read(tx).stack_radius_bits, stacking.RADIUS_MAXIMUM_BITS)
+    rows = [lead for _, lead in leads] + alike
+    lead_of = stacking.lead_of(_codes(rows), len(leads), radius)
+    sizes: dict[int, int] = {}
+    for row in lead_of[len(leads) :].tolist():
+        sizes[row] = sizes.get(row, 0) + 1
+    new = [row for row in range(len(leads), len(rows)) if lead_of[row] == row]
+    made = insert_returning(
+        tx,
+        Stack,
+        [_stack_row(case, rows[row], sizes[row], radius) for row in new]
+        + [_stack_row(case, picture, 1, radius) for picture in alone],
+    )
+    for picture, stack_id in zip(alone, made[len(new) :], strict=True):
+        picture.stack_id = stack_id
+    ids = {row: stack_id for row, (stack_id, _) in enumerate(leads)}
+    ids |= dict(zip(new, made, strict=False))
+    for row in range(len(leads), len(rows)):
+        rows[row].stack_id = ids[int(lead_of[row])]
+    grown = {leads[row]: count for row, count in sizes.items() if row < len(leads)}
+    _grow(tx, {stack_id: count for (stack_id, _), count in grown.items()})
+    joined = {row: rows[int(lead_of[row])] for row in range(len(leads), len(rows))}
+    return _Stacked(
+        new=len(made),
+        joined=sum(1 for row, lead in joined.items() if rows[row] is not lead),
+        decided={
+            rows[row].media_id: lead.code
+            for row, lead in joined.items()
+            if rows[row] is not lead and lead.state is MediaState.GRADED and lead.code
+        },
+    )
+
+
+def _grow(tx: Connection, counts: dict[int, int]) -> None:
+    by_count: dict[int, list[int]] = {}
+    for stack_id, count in counts.items():
+        by_count.setdefault(count, []).append(stack_id)
+    for count, some in sorted(by_count.items()):
+        for start in range(0, len(some), known.TOGETHER):
+            tx.execute(
+                update(Stack)
+                .where(Stack.id.in_(some[start : start + known.TOGETHER]))
+                .values(size=Stack.size + count)
+            )
+
+
+def _infer(
+    tx: Connection, case: CaseInfo, pictures: Iterable[Picture], decided: dict[int, str]
+) -> dict[MediaId, str]:
+    """Give what joined a decided stack its code, as inferred; it is no vote."""
+    for picture in pictures:
+        if (code := decided.get(picture.media_id)) is not None:
+            picture.state, picture.code = MediaState.INFERRED, code
+    update_rows(
+        tx,
+        CaseMedia,
+        [
+            {
+                "case_id": case.id,
+                "media_id": media_id,
+                "state": MediaState.INFERRED.value,
+                "code": code,
+            }
+            for media_id, code in decided.items()
+        ],
+    )
+    return {MediaId(media_id): code for media_id, code in sorted(decided.items())}
+
+
+def _stackable(picture: Picture) -> bool:
+    """Tell whether a picture may stand with others: what is known is never shown, nor decided."""
+    return (
+        picture.state is not MediaState.KNOWN
+        and picture.pdq is not None
+        and (picture.quality or 0) >= PDQ_QUALITY_MINIMUM
+    )
+
+
+def _best_first(picture: Picture) -> tuple[int, int, int]:
+    return -(picture.quality or 0), -picture.pixels, picture.media_id
+
+
+def _codes(pictures: Sequence[Picture]) -> NDArray[np.uint8]:
+    packed = b"".join(picture.pdq or bytes(32) for picture in pictures)
+    return np.frombuffer(packed, np.uint8).reshape(-1, 32)
+
+
+def _stack_row(case: CaseInfo, lead: Picture, size: int, radius: int) -> dict[str, Any]:
+    return {
+        "case_id": case.id,
+        "lead_media_id": lead.media_id,
+        "size": size,
+        "cutoff_bits": radius,
+        "leased_by": None,
+        "leased_until": None,
+    }

@@ -1,0 +1,138 @@
+"""The query of a filter and an order: which media of a case, and what stands for their stacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
+
+from tutela.casework.model import MediaState
+from tutela.casework.view import Filter, Sort, SortKey
+from tutela.core.ids import CaseId
+from tutela.core.principal import Principal
+from tutela.store.tables.casework import (
+    CaseMedia,
+    Exhibit,
+    Media,
+    MediaHit,
+    SeriesMedia,
+    Sighting,
+    Stack,
+    Tag,
+    VictimMedia,
+)
+from tutela.store.tables.grading import SecondReading
+
+_SORTED: dict[SortKey, ColumnElement[Any] | None] = {
+    SortKey.REVIEW: None,
+    SortKey.CAPTURED: Media.captured_at,  # type: ignore[dict-item] a mapped column is an element
+    SortKey.SIZE: Media.size_bytes,  # type: ignore[dict-item] likewise
+    SortKey.SIGHTINGS: CaseMedia.sightings,  # type: ignore[dict-item] likewise
+    SortKey.STACK: Stack.size,  # type: ignore[dict-item] likewise
+    SortKey.CAMERA: Media.camera_serial,  # type: ignore[dict-item] likewise
+}
+
+
+def selected(who: Principal, case_id: CaseId, wanted: Filter, sort: Sort) -> Select[Any]:
+    """Return a query for (media id, stack number), in order; of no stack is one of its own."""
+    states = wanted.effective_states
+    asked = select(
+        CaseMedia.media_id, func.coalesce(CaseMedia.stack_id, -CaseMedia.media_id)
+    ).where(CaseMedia.case_id == case_id, CaseMedia.state.in_(states))
+    if MediaState.SET_ASIDE not in states:
+        asked = asked.where(CaseMedia.position.is_not(None))
+    if wanted.codes:
+        asked = asked.where(CaseMedia.code.in_(wanted.codes), ~_has(_withheld(who, case_id)))
+    for condition in _conditions(case_id, wanted):
+        asked = asked.where(condition)
+    return _sorted(asked, sort)
+
+
+def _conditions(case_id: CaseId, wanted: Filter) -> Iterable[ColumnElement[bool]]:
+    """Yield what a media must meet beyond its state; each is one of the fields of `Filter`."""
+    media = CaseMedia.media_id
+    if wanted.exhibit is not None:
+        yield media.in_(select(Sighting.media_id).where(Sighting.exhibit_id == wanted.exhibit))
+    if wanted.path is not None:
+        yield media.in_(
+            select(Sighting.media_id)
+            .join(Exhibit, Exhibit.id == Sighting.exhibit_id)
+            .where(
+                Exhibit.case_id == case_id, Sighting.path.icontains(wanted.path, autoescape=True)
+            )
+        )
+    if wanted.tag is not None:
+        yield media.in_(select(Tag.media_id).where(Tag.case_id == case_id, Tag.name == wanted.tag))
+    if wanted.series is not None:
+        yield media.in_(select(SeriesMedia.media_id).where(SeriesMedia.series_id == wanted.series))
+    if wanted.victim is not None:
+        yield media.in_(select(VictimMedia.media_id).where(VictimMedia.victim_id == wanted.victim))
+    if wanted.hits is not None:
+        hit = media.in_(
+            select(MediaHit.media_id).where(MediaHit.case_id == case_id, ~MediaHit.silenced)
+        )
+        yield hit if wanted.hits else ~hit
+    if wanted.second is not None:
+        second = media.in_(
+            select(SecondReading.media_id).where(
+                SecondReading.case_id == case_id, SecondReading.state == "open"
+            )
+        )
+        yield second if wanted.second else ~second
+    if wanted.stacks is not None:
+        large = CaseMedia.stack_id.in_(
+            select(Stack.id).where(Stack.case_id == case_id, Stack.size > 1)
+        )
+        yield large if wanted.stacks else ~func.coalesce(large, false())
+    if (facts := _facts(wanted)) is not None:
+        yield _has(select(Media.id).where(Media.id == media, facts))
+
+
+def _facts(wanted: Filter) -> ColumnElement[bool] | None:
+    """Return what is asked of the media itself."""
+    first, end = wanted.captured_range
+    asked: list[ColumnElement[bool]] = []
+    if wanted.camera is not None:
+        asked.append(Media.camera_serial == wanted.camera)
+    if wanted.located is not None:
+        known = Media.latitude.is_not(None)
+        asked.append(known if wanted.located else ~known)
+    if first is not None:
+        asked.append(Media.captured_at >= first)
+    if end is not None:
+        asked.append(Media.captured_at < end)
+    return and_(*asked) if asked else None
+
+
+def _sorted(asked: Select[Any], sort: Sort) -> Select[Any]:
+    column = _SORTED[sort.key]
+    order: list[ColumnElement[Any]] = []
+    if column is not None:
+        if sort.key is SortKey.STACK:
+            asked = asked.outerjoin(Stack, Stack.id == CaseMedia.stack_id)
+        elif sort.key is not SortKey.SIGHTINGS:
+            asked = asked.join(Media, Media.id == CaseMedia.media_id)
+        order = [column.is_(None), column.desc() if sort.descending else column.asc()]
+    position = CaseMedia.position
+    backwards = sort.descending and column is None
+    return asked.order_by(
+        *order, position.desc() if backwards else position.asc(), CaseMedia.media_id
+    )
+
+
+def _withheld(who: Principal, case_id: CaseId) -> Select[Any]:
+    """Select the open second readings of the media at hand whose first grade is not for `who`."""
+    return select(SecondReading.id).where(
+        SecondReading.case_id == case_id,
+        SecondReading.media_id == CaseMedia.media_id,
+        SecondReading.state == "open",
+        or_(
+            SecondReading.first_account_id.is_(None),
+            SecondReading.first_account_id != who.account_id,
+        ),
+    )
+
+
+def _has(asked: Select[Any]) -> ColumnElement[bool]:
+    return asked.correlate(CaseMedia).exists()
