@@ -74,7 +74,7 @@ def place(embedded, tmp_path, monkeypatch) -> Place:
         who = Principal(None, None, "operator", made.who.roles, way)
         yield SimpleNamespace(settings=None, database=embedded, who=who)
 
-    # Who signs in how is shown where that is tested; here the signed-in are given.
+    # Roles are given here; `test_without_an_account...` comes in by the real door.
     monkeypatch.setitem(sys.modules, "tutela.cli.open", SimpleNamespace(opened=opened))
     if "vault" not in main.app:
         main.app.command("tutela.cli.vault:app", name="vault")
@@ -181,3 +181,14 @@ def test_where_there_is_no_vault_none_is_made(place, capfd, monkeypatch):
     assert main.run(["vault", "check"]) == 2
     assert "there is no vault" in capfd.readouterr().err
     assert not (place.folder / "absent").exists()
+
+
+def test_without_an_account_it_takes_a_reason_which_is_in_the_log(place, capfd, monkeypatch):
+    monkeypatch.delitem(sys.modules, "tutela.cli.open")
+    url = place.database.url.render_as_string(hide_password=False)
+    monkeypatch.setenv("TUTELA_DATABASE_URL", url)
+    assert main.run(["vault", "check"]) == 2
+    assert "there is no credential file" in capfd.readouterr().err
+    assert main.run(["vault", "check", "--break-glass", "after a restore"]) == 0
+    assert "after a restore" in capfd.readouterr().err
+    assert [action for action, _data in place.logged()] == ["glass.broken", "vault.checked"]
