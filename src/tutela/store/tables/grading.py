@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tutela.store.columns import Key, Table
+from tutela.store.columns import Key, Table, refers
 
 
 class Grade(Table):
@@ -24,10 +24,10 @@ class Grade(Table):
     __table_args__ = (Index("ix_grades_media", "media_id", "scheme"),)
 
     id: Mapped[Key]
-    media_id: Mapped[int] = mapped_column(ForeignKey("media.id"))
-    case_id: Mapped[int | None] = mapped_column(ForeignKey("cases.id"), index=True)
-    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"))
-    account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))
+    media_id: Mapped[int] = mapped_column(info=refers("media.id"))
+    case_id: Mapped[int | None] = mapped_column(index=True, info=refers("cases.id"))
+    organisation_id: Mapped[int] = mapped_column(info=refers("organisations.id"))
+    account_id: Mapped[int | None] = mapped_column(info=refers("accounts.id"))
     scheme: Mapped[str]
     code: Mapped[str | None]
     facets: Mapped[dict[str, Any]]
@@ -41,10 +41,10 @@ class Vote(Table):
 
     __tablename__ = "votes"
 
-    media_id: Mapped[int] = mapped_column(ForeignKey("media.id"), primary_key=True)
+    media_id: Mapped[int] = mapped_column(primary_key=True, info=refers("media.id"))
     scheme: Mapped[str] = mapped_column(primary_key=True)
-    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"), primary_key=True)
-    grade_id: Mapped[int] = mapped_column(ForeignKey("grades.id"))
+    organisation_id: Mapped[int] = mapped_column(primary_key=True, info=refers("organisations.id"))
+    grade_id: Mapped[int] = mapped_column(info=refers("grades.id"))
     code: Mapped[str]
 
 
@@ -58,13 +58,13 @@ class Agreement(Table):
     __tablename__ = "agreements"
     __table_args__ = (Index("ix_agreements_state", "state", "scheme"),)
 
-    media_id: Mapped[int] = mapped_column(ForeignKey("media.id"), primary_key=True)
+    media_id: Mapped[int] = mapped_column(primary_key=True, info=refers("media.id"))
     scheme: Mapped[str] = mapped_column(primary_key=True)
     state: Mapped[str]
     code: Mapped[str | None]
     votes: Mapped[int]
     updated_at: Mapped[datetime]
-    adjudicated_by: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))
+    adjudicated_by: Mapped[int | None] = mapped_column(info=refers("accounts.id"))
 
 
 class SecondReading(Table):

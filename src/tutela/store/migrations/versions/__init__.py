@@ -1,0 +1,1 @@
+"""One module a step, found by Alembic; each names the step before it."""
