@@ -7,6 +7,7 @@ What is ours (hashes, PhotoDNA, category) is taken out; every other key stays in
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -19,6 +20,8 @@ from tutela.hashlist.format import QUARANTINE_TEXT, Read, Received, Remark, RowE
 from tutela.hashlist.formats.vics_model import Model
 from tutela.hashlist.value import DIGEST_BYTES, EXTRA_LIMIT, accepted, digest, fingerprint, sound
 
+# Python refuses to read numbers of thousands of digits, and a category is none.
+_NUMBER = re.compile(r"\d{1,10}", re.ASCII)
 ALTERNATIVES = "AlternativeHashes"
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 # Names of alternative hashes, folded, and what they are to us.
@@ -34,7 +37,7 @@ def read(record: Any, model: Model, received: Received, row: int) -> Iterator[Re
     if not isinstance(record, dict):
         raise RowError("not_an_object", "a record of value is not an object")
     rest = record.copy()
-    code = _category(_take(rest, "Category"))
+    code = category(_take(rest, "Category"))
     if model.kind == "cases" and code in ("", "0"):
         raise RowError("not_graded", "the medium of a case carries no grade, so it lists nothing")
     refused: list[RowError] = []
@@ -83,11 +86,11 @@ def _text(value: Any, key: str) -> str:
     return value.strip()
 
 
-def _category(value: Any) -> str:
-    """Return a category as its number; empty for null, absent and empty."""
+def category(value: Any) -> str:
+    """Return a category as its number; empty for null, absent and empty; or raise RowError."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return ""
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
         value = int(value)
     if isinstance(value, Decimal) and value == value.to_integral_value() and value < 1 << 31:
         value = int(value)

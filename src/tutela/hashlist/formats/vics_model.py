@@ -65,8 +65,9 @@ class Model(NamedTuple):
     @property
     def root(self) -> tuple[str, str]:
         """The first key and its value, letter for letter as strict readers compare them."""
+        fragment = "Cases" if self.kind == "cases" else "Media"
         if self.version == "2.0":
             base = "http://github.com/VICSDATAMODEL/ProjectVic/DataModels/2.0.xml"
-            return CONTEXT_KEYS[0], f"{base}/{self.profile}/$metadata#Media"
+            return CONTEXT_KEYS[0], f"{base}/{self.profile}/$metadata#{fragment}"
         base = "http://github.com/ICMEC/ProjectVic/DataModels"
-        return CONTEXT_KEYS[1], f"{base}/{self.version}.xml#Media"
+        return CONTEXT_KEYS[1], f"{base}/{self.version}.xml#{fragment}"

@@ -1,0 +1,1 @@
+"""Cases in and out: VICS both ways; CASE/UCO, rows and reports out. One module a format."""

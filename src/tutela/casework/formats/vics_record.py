@@ -1,0 +1,369 @@
+r"""One Media record of a VICS case: what of it is ours, and the rest exactly as it came.
+
+The rest is kept as JSON text, because a database would change numbers, the order of keys and what
+`\u0000` means. An export writes it back. Flags are made JSON booleans wherever they say true or
+false in any way; no verdict is ever derived from one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from tutela.casework.facts import columns, storable
+from tutela.casework.formats import vics_exif, vics_time
+from tutela.core.media import PHOTODNA
+from tutela.hashlist.format import RowError
+from tutela.hashlist.formats import vics_media
+from tutela.hashlist.formats.vics_write import flag
+from tutela.hashlist.value import DIGEST_BYTES, fingerprint, from_hex
+
+FLAGS: Final = (
+    *("IsPrecategorized", "VictimIdentified", "OffenderIdentified", "IsDistributed"),
+    *("IsSuspected", "SelfGenerated"),
+)
+# MediaMetadata that our own export adds; an import takes them out again.
+GRADE, SERIES, TAG, NOTE = "Tutela Grade", "Tutela Series", "Tutela Tag", "Tutela Note"
+OURS: Final = frozenset((GRADE, SERIES, TAG, NOTE))
+REST_BYTES: Final = 4 << 20  # of one record, beside what we take out of it
+FILES: Final = 200_000
+KINDS: Final = {
+    **{f"image/{kind}": kind for kind in ("jpeg", "png", "gif", "webp", "tiff", "bmp", "avif")},
+    "image/jpg": "jpeg",
+    "image/heic": "heif",
+    "image/heif": "heif",
+}
+
+# What an index of a database takes in every case.
+NAME_CHARACTERS: Final = 200
+_WHOLE = re.compile(r"\d{1,18}", re.ASCII)
+
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+class File(msgspec.Struct, frozen=True):
+    """One place where a media lay; `rest` is JSON text, empty where it can be made again."""
+
+    label: str
+    path: str
+    inside: tuple[str, ...]
+    place: bytes
+    modified_at: datetime | None
+    deleted: bool
+    rest: str
+
+
+class Note(msgspec.Struct, frozen=True):
+    """A comment; `at` is known where our own export wrote it."""
+
+    text: str
+    at: datetime | None = None
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    r"""One Media record. `codes` are grades in our words, as (scheme, code)."""
+
+    digests: dict[str, bytes]
+    size_bytes: int
+    kind: str
+    is_picture: bool
+    width: int | None
+    height: int | None
+    facts: dict[str, str]
+    columns: dict[str, Any]
+    category: str
+    codes: tuple[tuple[str, str], ...]
+    series: tuple[str, ...]
+    tags: tuple[str, ...]
+    notes: tuple[Note, ...]
+    files: tuple[File, ...]
+    photodna: str
+    rest: str
+
+
+def read(record: Any) -> Entry:
+    """Return what a record says.
+
+    Raises:
+        RowError: it names no content, contradicts itself, or is monstrous.
+    """
+    if not isinstance(record, dict):
+        raise RowError("not_an_object", "a record of Media is not an object")
+    rest = dict(record)
+    digests = _digests(rest)
+    metadata = _ours(rest)
+    said = _properties(rest.get("Exifs"))
+    facts = {name: storable(value) for name, value in vics_exif.facts(said).items()}
+    width, height = vics_exif.size(said)
+    mime = rest.get("MimeType")
+    mime = mime.strip().lower() if isinstance(mime, str) else ""
+    photodna = _photodna(rest)
+    return Entry(
+        digests=digests,
+        size_bytes=_size(rest),
+        kind=KINDS.get(mime, ""),
+        is_picture=mime == "image" or mime.startswith("image/"),
+        width=width,
+        height=height,
+        facts=facts,
+        columns=columns(facts.items()),
+        category=_category(rest),
+        codes=tuple(_codes(metadata)),
+        series=_names(rest, "Series", metadata, SERIES),
+        tags=_names(rest, "Tags", metadata, TAG),
+        notes=_notes(rest, metadata),
+        files=_files(rest, digests),
+        photodna=photodna,
+        rest=_rest(rest),
+    )
+
+
+def path_of(name: str, folder: str) -> str:
+    """Return the whole path of a MediaFile, whether its `FilePath` has the name in it or not."""
+    if not folder or not name:
+        return folder or name
+    if folder == name or folder.endswith(("\\" + name, "/" + name)):
+        return folder
+    separator = "/" if "/" in folder and "\\" not in folder else "\\"
+    return folder.rstrip("\\/") + separator + name
+
+
+def name_of(path: str) -> str:
+    """Return the last part of a path of either kind."""
+    return path.replace("\\", "/").rpartition("/")[2]
+
+
+def text_of(value: object) -> str:
+    """Return JSON text of a value, as it is kept."""
+    try:
+        return storable(_encode(value).decode())
+    except (RecursionError, ValueError, msgspec.MsgspecError):
+        raise RowError("too_deep", "the record is nested too deeply") from None
+
+
+def _take(rest: dict[str, Any], key: str) -> Any:
+    """Take a key out, whatever its case."""
+    if key not in rest:
+        key = next((other for other in rest if other.lower() == key.lower()), key)
+    return rest.pop(key, None)
+
+
+def _digests(rest: dict[str, Any]) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for key, name in (("MD5", "md5"), ("SHA1", "sha1")):
+        _add(found, name, _take(rest, key))
+    held = rest.get(vics_media.ALTERNATIVES)
+    if isinstance(held, list):
+        kept = []
+        for item in held:
+            name = item.get("HashName") if isinstance(item, dict) else None
+            name = name.strip().lower().replace("-", "") if isinstance(name, str) else ""
+            if name in DIGEST_BYTES and set(item) <= {"MD5", "HashName", "HashValue"}:
+                _add(found, name, item.get("HashValue"))
+            else:
+                kept.append(item)
+        rest.pop(vics_media.ALTERNATIVES)
+        if kept:
+            rest[vics_media.ALTERNATIVES] = kept
+    if not found:
+        raise RowError("no_hash", "the record holds no hash")
+    return found
+
+
+def _add(found: dict[str, bytes], name: str, value: object) -> None:
+    if value is None or value == "":
+        return
+    if not isinstance(value, str):
+        raise RowError("type", f"{name} is not a string")
+    digest = from_hex(name, value.strip(), DIGEST_BYTES[name])
+    if any(digest) and found.setdefault(name, digest) != digest:
+        raise RowError("contradiction", f"two different values of {name}")
+
+
+def _size(rest: dict[str, Any]) -> int:
+    value = rest.get("MediaSize")
+    if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 62:
+        return 0
+    del rest["MediaSize"]
+    return value
+
+
+def _category(rest: dict[str, Any]) -> str:
+    """Return the category; in a case null and 0 mean that it is not graded (and 0 is kept)."""
+    try:
+        code = vics_media.category(rest.get("Category"))
+    except RowError:
+        return ""
+    if code != "0":
+        rest.pop("Category", None)
+    return "" if code == "0" else code
+
+
+def _properties(held: object) -> list[tuple[str, str]]:
+    """Return named properties in a list that is as it should be; others are passed over."""
+    found = []
+    for item in held if isinstance(held, list) else ():
+        name, value = (
+            (item.get("PropertyName"), item.get("PropertyValue"))
+            if isinstance(item, dict)
+            else ("", "")
+        )
+        if isinstance(name, str) and isinstance(value, str):
+            found.append((name, value))
+    return found
+
+
+def _ours(rest: dict[str, Any]) -> list[tuple[str, str]]:
+    """Take the properties of our own export out of the metadata."""
+    held = rest.get("MediaMetadata")
+    if not isinstance(held, list):
+        return []
+    ours, others = split(held, OURS)
+    rest.pop("MediaMetadata")
+    if others:
+        rest["MediaMetadata"] = others
+    return ours
+
+
+def split(held: list[Any], names: frozenset[str]) -> tuple[list[tuple[str, str]], list[Any]]:
+    """Return the properties of these names, and everything else as it came."""
+    ours: list[tuple[str, str]] = []
+    others: list[Any] = []
+    for item in held:
+        (pair,) = _properties([item]) or [("", "")]
+        if pair[0] in names and (pair[0] == NOTE or len(pair[1]) <= NAME_CHARACTERS):
+            ours.append(pair)
+        else:
+            others.append(item)
+    return ours, others
+
+
+def _codes(metadata: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    for name, value in metadata:
+        scheme, _, code = value.partition(":")
+        if name == GRADE and scheme and code:
+            yield storable(scheme), storable(code)
+
+
+def _names(
+    rest: dict[str, Any], key: str, metadata: list[tuple[str, str]], own: str
+) -> tuple[str, ...]:
+    """Return a comma list, and the names that our export could not put into one."""
+    value = rest.get(key)
+    listed: list[str] = []
+    if value is None or isinstance(value, str):
+        listed = [part.strip() for part in (value or "").split(",")]
+        if max(map(len, listed)) > NAME_CHARACTERS:
+            listed = []  # no list of names: it stays in the rest
+        else:
+            rest.pop(key, None)
+    listed += [value for name, value in metadata if name == own]
+    return tuple(dict.fromkeys(storable(name) for name in listed if name))
+
+
+def _notes(rest: dict[str, Any], metadata: list[tuple[str, str]]) -> tuple[Note, ...]:
+    own = tuple(note_of(value) for name, value in metadata if name == NOTE)
+    value = rest.get("Comments")
+    if value is not None and not isinstance(value, str):
+        return own
+    rest.pop("Comments", None)
+    if own or not value or not value.strip():
+        return own
+    return (Note(storable(value)),)
+
+
+def note_of(value: str) -> Note:
+    """Return the note of a property that our export wrote: a time, a blank, the text."""
+    first, _, text = value.partition(" ")
+    at = vics_time.parse(first)
+    return Note(storable(text), at) if at else Note(storable(value))
+
+
+def _photodna(rest: dict[str, Any]) -> str:
+    """Return a PhotoDNA value for counting; it stays in the rest, and is never compared."""
+    held = rest.get(vics_media.ALTERNATIVES)
+    candidates = [rest.get("PhotoDNA")] + [
+        item.get("HashValue")
+        for item in (held if isinstance(held, list) else ())
+        if isinstance(item, dict) and str(item.get("HashName")).strip().lower() == PHOTODNA
+    ]
+    for value in candidates:
+        if isinstance(value, str) and value.strip():
+            try:
+                return fingerprint(PHOTODNA, value.strip()).bits.hex()
+            except RowError as error:
+                return error.code
+    return ""
+
+
+def _files(rest: dict[str, Any], digests: dict[str, bytes]) -> tuple[File, ...]:
+    held = rest.get("MediaFiles")
+    if not isinstance(held, list) or not all(isinstance(item, dict) for item in held):
+        return ()
+    if len(held) > FILES:
+        raise RowError("too_long", f"a media with more than {FILES:,} places")
+    rest.pop("MediaFiles")
+    content = b"\0".join(digests.get(name, b"") for name in sorted(DIGEST_BYTES))
+    return tuple(_file(item, content, digests) for item in held)
+
+
+def _file(item: dict[str, Any], content: bytes, digests: dict[str, bytes]) -> File:
+    rest = dict(item)
+    if str(rest.get("MD5", "")).strip().lower() == digests.get("md5", b"").hex():
+        rest.pop("MD5", None)
+    name, folder = (_word(item, key) for key in ("FileName", "FilePath"))
+    path = path_of(name, folder)
+    if folder == path and name == name_of(path) and storable(path) == path:
+        rest.pop("FileName", None)
+        rest.pop("FilePath", None)
+    label = _word(item, "SourceID")
+    if len(label) > NAME_CHARACTERS:
+        label = f"{label[:160]} {hashlib.sha256(label.encode()).hexdigest()[:16]}"
+    if rest.get("SourceID") == label and storable(label) == label:
+        del rest["SourceID"]
+    for key in ("Deleted", "Unallocated"):
+        if key in rest and (read := flag(rest[key])) is not None:
+            rest[key] = read
+    deleted = rest.get("Deleted") is True
+    if "Deleted" in rest and isinstance(rest["Deleted"], bool):
+        del rest["Deleted"]
+    inside = rest.pop("Tutela Inside", ())
+    sound = isinstance(inside, list) and all(isinstance(part, str) for part in inside)
+    written = item.get("Written", item.get("Modified"))
+    text = text_of(rest) if rest else ""
+    place = hashlib.sha256(
+        content + text_of([label, path, inside, deleted, text]).encode()
+    ).digest()
+    return File(
+        label=storable(label),
+        path=storable(path),
+        inside=tuple(storable(part) for part in inside) if sound else (),
+        place=place,
+        modified_at=vics_time.parse(written),
+        deleted=deleted,
+        rest=text,
+    )
+
+
+def _word(item: dict[str, Any], key: str) -> str:
+    if key not in item:
+        key = next((other for other in item if other.lower() == key.lower()), key)
+    value = item.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _rest(rest: dict[str, Any]) -> str:
+    for key in FLAGS:
+        if key in rest and (read := flag(rest[key])) is not None:
+            rest[key] = read
+    text = text_of(rest)
+    if len(text) > REST_BYTES:
+        raise RowError("too_long", f"the record carries more than {REST_BYTES:,} bytes")
+    return text
