@@ -12,7 +12,12 @@ from tutela.store.tables.access import CaseMember
 
 
 def allows(who: Principal, permission: Permission) -> bool:
-    """Tell whether one of the roles allows this kind of act."""
+    """Tell whether one of the roles allows this kind of act.
+
+    One's own account is everybody's, also of those who hold no role yet.
+    """
+    if permission is Permission.OWN:
+        return who.account_id is not None
     return any(permission in ALLOWED[role] for role in who.roles)
 
 
