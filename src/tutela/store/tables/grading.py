@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tutela.store.columns import Key, Table, refers
@@ -16,8 +16,9 @@ class Grade(Table):
 
     `basis` is `viewed` (a vote), `known` (an exact match of a trusted entry), `inferred` (a stack
     member that was not displayed), `imported` (another system's word), `second` (a blind second
-    reading), `adjudicated` or `cleared` (taken back: `code` is null). `facets` are the axes chosen
-    (generation, self-generated, ...), `law` the jurisdiction whose law was applied.
+    reading), `adjudicated`, `cleared` (taken back: `code` is null) or `undone` (`code` is what stands
+    again). `facets` are the axes chosen (generation, self-generated, ...), `law` the jurisdiction
+    whose law was applied.
     """
 
     __tablename__ = "grades"
@@ -34,6 +35,32 @@ class Grade(Table):
     law: Mapped[str]
     basis: Mapped[str]
     at: Mapped[datetime]
+
+
+class GradingAct(Table):
+    """One call that graded, cleared or undid: what a retry of it is answered, and what undo needs.
+
+    `kind` is `give`, `clear` or `undo`; `request` is the key that the client chose, `digest` the
+    SHA-256 of what it asked. `answer` lists what was given; `before` has one entry a decision, with
+    what stood before it; `left` counts the decisions that can still be taken back.
+    """
+
+    __tablename__ = "grading_acts"
+    __table_args__ = (
+        UniqueConstraint("account_id", "request"),
+        Index("ix_grading_acts_last", "account_id", "case_id", "id"),
+    )
+
+    id: Mapped[Key]
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    case_id: Mapped[int] = mapped_column(ForeignKey("cases.id"))
+    kind: Mapped[str]
+    request: Mapped[str | None]
+    digest: Mapped[bytes]
+    at: Mapped[datetime]
+    answer: Mapped[list[Any]]
+    before: Mapped[list[Any]]
+    left: Mapped[int]
 
 
 class Vote(Table):
@@ -70,8 +97,9 @@ class Agreement(Table):
 class SecondReading(Table):
     """A media to be graded again by someone who does not see the first grade.
 
-    `reason` is `sample` (quality control), `known_sample`, or `asked`; `state` is `open`, `agreed`
-    or `differed`.
+    `reason` is `sample` (quality control), `known_sample`, or `asked`; `state` is `open`, `agreed`,
+    `differed`, `settled` (differed, and a supervisor decided) or `withdrawn` (the first grade was
+    taken back).
     """
 
     __tablename__ = "second_readings"
