@@ -120,7 +120,7 @@ def _stack(tx: Connection, case: CaseInfo, pictures: Sequence[Picture]) -> _Stac
         (stack_id, there[lead])
         for stack_id, lead in tx.execute(
             select(Stack.id, Stack.lead_media_id).where(Stack.case_id == case.id).order_by(Stack.id)
-        ).tuples()
+        )
         if lead in there and _stackable(there[lead])
     ]
     fresh = [picture for picture in pictures if picture.stack_id is None]

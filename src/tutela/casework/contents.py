@@ -26,7 +26,7 @@ def upsert(tx: Connection, outcomes: Iterable[Outcome]) -> dict[bytes, MediaId]:
     for outcome in outcomes:
         sha256 = outcome.digests.sha256
         # The same bytes may have failed in one place and not in another: the better one counts.
-        if sha256 and (sha256 not in by_digest or outcome.fingerprints):
+        if sha256 and (sha256 not in by_digest or not by_digest[sha256].fingerprints):
             by_digest[sha256] = outcome
     there = _known(tx, by_digest)
     _adopt(tx, {s: o for s, o in by_digest.items() if s not in there})

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Select, func, insert, select, update
 from tutela.access.authorise import require
 from tutela.access.model import Permission
 from tutela.audit import log
+from tutela.audit.log import Event
 from tutela.casework import arrange, sightings
 from tutela.casework import case as cases
 from tutela.casework.facts import storable
@@ -172,7 +173,7 @@ def _counted(tx: Connection, exhibit_id: ExhibitId) -> Counter[str]:
         .where(Sighting.exhibit_id == exhibit_id)
         .group_by(Sighting.status)
     )
-    return Counter(dict(rows.tuples().all()))
+    return Counter(dict(rows.all()))
 
 
 def _finish(tx: Connection, who: Principal, exhibit: ExhibitInfo) -> ExhibitInfo:
@@ -182,19 +183,18 @@ def _finish(tx: Connection, who: Principal, exhibit: ExhibitInfo) -> ExhibitInfo
             Sighting.exhibit_id == exhibit.id
         )
     ).scalar_one()
-    totals = {
+    totals: dict[str, int] = {
         "seen": counted.total(),
         "hashed": counted[Status.HASHED],
         "skipped": counted[Status.SKIPPED],
         "failed": counted[Status.FAILED],
-        "size_bytes": int(size_bytes),
+        "size_bytes": int(size_bytes or 0),
     }
     tx.execute(
         update(Exhibit)
         .where(Exhibit.id == exhibit.id)
         .values(state=ExhibitState.COMPLETE, finished_at=now(), **totals)
     )
-    log.record(
-        tx, who, "exhibit.completed", f"exhibit:{exhibit.id}", case=exhibit.case_id, **totals
-    )
+    event = Event("exhibit.completed", f"exhibit:{exhibit.id}", {"case": exhibit.case_id, **totals})
+    log.record_many(tx, who, [event])
     return cases.exhibit_info(tx.execute(_exhibit().where(Exhibit.id == exhibit.id)).one())

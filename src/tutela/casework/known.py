@@ -209,7 +209,7 @@ def _agreed(
     )
     for media_id, code, votes in rows:
         why: Stored = ("known_agreement", {"votes": votes})
-        verdicts.setdefault(MediaId(media_id), []).append(Verdict(code, why))
+        verdicts.setdefault(MediaId(media_id), []).append(Verdict(str(code), why))
 
 
 def _set_aside(tx: Connection, case: CaseInfo, quiet: dict[MediaId, Stored]) -> None:

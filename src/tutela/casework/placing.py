@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection, select
 
 from tutela.casework import order, stacking
@@ -94,9 +95,7 @@ def place(tx: Connection, case: CaseInfo, found: Sequence[Picture]) -> int:
     """Write priority, reasons, stack and position where they changed; return for how many."""
     illegal = {code.code for code in schemes.load(tx, case.scheme).codes if code.illegal}
     leads = dict(
-        tx.execute(select(Stack.id, Stack.lead_media_id).where(Stack.case_id == case.id))
-        .tuples()
-        .all()
+        tx.execute(select(Stack.id, Stack.lead_media_id).where(Stack.case_id == case.id)).all()
     )
     stacks: dict[int, list[Picture]] = defaultdict(list)
     for picture in found:
@@ -191,14 +190,17 @@ def _near(
     asked = [p for p in found if p.state is MediaState.OPEN and _comparable(p)]
     if not listed or not asked:
         return
-    codes = [
-        np.frombuffer(b"".join(p.pdq or b"" for p in some), np.uint8).reshape(-1, 32)
-        for some in (listed, asked)
-    ]
-    for picture, row in zip(asked, stacking.nearest(*codes, PDQ_RADIUS_BITS).tolist(), strict=True):
+    codes = _codes(listed)
+    for picture, row in zip(
+        asked, stacking.nearest(codes, _codes(asked), PDQ_RADIUS_BITS).tolist(), strict=True
+    ):
         if row >= 0 and picture.pdq is not None:
-            (apart,) = stacking.distances(codes[0][row : row + 1], picture.pdq).tolist()
+            (apart,) = stacking.distances(codes[row : row + 1], picture.pdq).tolist()
             weights[picture.media_id].append(order.of_near(apart))
+
+
+def _codes(some: Sequence[Picture]) -> NDArray[np.uint8]:
+    return np.frombuffer(b"".join(p.pdq or b"" for p in some), np.uint8).reshape(-1, 32)
 
 
 def _comparable(picture: Picture) -> bool:

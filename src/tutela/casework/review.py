@@ -175,7 +175,7 @@ def release(tx: Connection, who: Principal, case_id: CaseId) -> None:
 # -- what is shown of each -------------------------------------------------------------------
 
 
-def _rows(case_id: CaseId, media_ids: Sequence[int]) -> Select[Any]:
+def _rows(case_id: CaseId, media_ids: Sequence[int]) -> Select[*tuple[Any, ...]]:
     return (
         select(
             CaseMedia.media_id,
@@ -204,7 +204,7 @@ def _rows(case_id: CaseId, media_ids: Sequence[int]) -> Select[Any]:
 
 
 def _grouped(
-    tx: Connection, asked: Select[Any], column: Any, media_ids: Sequence[int]
+    tx: Connection, asked: Select[*tuple[Any, ...]], column: Any, media_ids: Sequence[int]
 ) -> dict[int, set[str]]:
     found: dict[int, set[str]] = {}
     for media_id, word in tx.execute(asked.where(column.in_(media_ids))):

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from tutela.casework.model import MediaState
 from tutela.casework.view import Filter, Sort, SortKey
@@ -24,17 +25,19 @@ from tutela.store.tables.casework import (
 )
 from tutela.store.tables.grading import SecondReading
 
-_SORTED: dict[SortKey, ColumnElement[Any] | None] = {
+_SORTED: dict[SortKey, InstrumentedAttribute[Any] | None] = {
     SortKey.REVIEW: None,
-    SortKey.CAPTURED: Media.captured_at,  # type: ignore[dict-item] a mapped column is an element
-    SortKey.SIZE: Media.size_bytes,  # type: ignore[dict-item] likewise
-    SortKey.SIGHTINGS: CaseMedia.sightings,  # type: ignore[dict-item] likewise
-    SortKey.STACK: Stack.size,  # type: ignore[dict-item] likewise
-    SortKey.CAMERA: Media.camera_serial,  # type: ignore[dict-item] likewise
+    SortKey.CAPTURED: Media.captured_at,
+    SortKey.SIZE: Media.size_bytes,
+    SortKey.SIGHTINGS: CaseMedia.sightings,
+    SortKey.STACK: Stack.size,
+    SortKey.CAMERA: Media.camera_serial,
 }
 
 
-def selected(who: Principal, case_id: CaseId, wanted: Filter, sort: Sort) -> Select[Any]:
+def selected(
+    who: Principal, case_id: CaseId, wanted: Filter, sort: Sort
+) -> Select[*tuple[Any, ...]]:
     """Return a query for (media id, stack number), in order; of no stack is one of its own."""
     states = wanted.effective_states
     asked = select(
@@ -105,7 +108,7 @@ def _facts(wanted: Filter) -> ColumnElement[bool] | None:
     return and_(*asked) if asked else None
 
 
-def _sorted(asked: Select[Any], sort: Sort) -> Select[Any]:
+def _sorted(asked: Select[*tuple[Any, ...]], sort: Sort) -> Select[*tuple[Any, ...]]:
     column = _SORTED[sort.key]
     order: list[ColumnElement[Any]] = []
     if column is not None:
@@ -121,7 +124,7 @@ def _sorted(asked: Select[Any], sort: Sort) -> Select[Any]:
     )
 
 
-def _withheld(who: Principal, case_id: CaseId) -> Select[Any]:
+def _withheld(who: Principal, case_id: CaseId) -> Select[*tuple[Any, ...]]:
     """Select the open second readings of the media at hand whose first grade is not for `who`."""
     return select(SecondReading.id).where(
         SecondReading.case_id == case_id,
@@ -134,5 +137,5 @@ def _withheld(who: Principal, case_id: CaseId) -> Select[Any]:
     )
 
 
-def _has(asked: Select[Any]) -> ColumnElement[bool]:
+def _has(asked: Select[*tuple[Any, ...]]) -> ColumnElement[bool]:
     return asked.correlate(CaseMedia).exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, select, update
@@ -154,10 +155,20 @@ def _sighting(
         "reason": storable(outcome.reason),
         "detail": storable(outcome.detail),
         "size_bytes": outcome.size_bytes,
-        "modified_at": outcome.modified,
+        "modified_at": outcome.modified or _file_time(one),
         "deleted": False,
         "extra": {},
     }
+
+
+def _file_time(one: Recorded) -> datetime | None:
+    """Return when a file of a folder was changed, as its file system says."""
+    if one.outcome.order or not one.found.mtime_ns:
+        return None
+    try:
+        return datetime.fromtimestamp(one.found.mtime_ns / 1e9, UTC)
+    except (OverflowError, ValueError, OSError):  # file systems can hold any number
+        return None
 
 
 def _case_media(case: CaseInfo, media_id: MediaId, outcome: Outcome) -> dict[str, Any]:
@@ -231,8 +242,11 @@ def _plain_bytes(vault: Vault, object_id: str) -> int:
 def _added(exhibit: ExhibitInfo, fresh: Places) -> Event:
     """Return the leaf of a batch: how many places, and a digest over all of them."""
     places = hashlib.sha256(b"".join(fresh)).hexdigest()
-    data = {"case": exhibit.case_id, "sightings": len(fresh), "places_sha256": places}
-    return Event("evidence.added", f"exhibit:{exhibit.id}", data)
+    return Event(
+        "evidence.added",
+        f"exhibit:{exhibit.id}",
+        {"case": exhibit.case_id, "sightings": len(fresh), "places_sha256": places},
+    )
 
 
 def _place(one: Recorded) -> bytes:

@@ -137,7 +137,7 @@ def _distance(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> int:
     apart = np.int64(0)
     for word in range(_WORDS):
         apart += np.int64(popcount(one[word] ^ other[word]))
-    return apart
+    return int(apart)
 
 
 @kernel(entry=False)
@@ -148,4 +148,4 @@ def _piece(code: NDArray[np.uint64], begin: int, end: int) -> int:
     value = code[first] >> np.uint64(shift)
     if (end - 1) >> 6 != first:
         value |= code[first + 1] << np.uint64(64 - shift)
-    return np.int64(value & ((np.uint64(1) << np.uint64(end - begin)) - np.uint64(1)))
+    return int(value & ((np.uint64(1) << np.uint64(end - begin)) - np.uint64(1)))
