@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Dialect
 from sqlalchemy import Table as CoreTable
 
-from tutela.store import values
+from tutela.store import numbers, values
 from tutela.store.columns import Table
 
 # Large enough that a round trip does not count, small enough that the arrays stay a few megabytes.
@@ -39,17 +39,24 @@ def insert_rows(
         _run(tx, _insert(tx.dialect, _core(table), tuple(rows[0]), ending), rows)
 
 
+def insert_tuples(
+    tx: Connection, table: CoreTable, names: Names, rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Insert rows of which each is a tuple of the values of the columns `names`."""
+    statement = _insert(tx.dialect, table, names, "")
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        part = rows[start : start + ROWS_AT_ONCE]
+        _send(tx, statement, list(zip(*part, strict=True)))
+
+
 def insert_returning(tx: Connection, table: type[Table], rows: Sequence[Row]) -> list[int]:
     """Insert rows without an id, and return the ids that they got, in the order of the rows."""
     if not rows:
         return []
     core = _core(table)
-    column = core.autoincrement_column
-    if column is None:
-        raise TypeError(f"{core.name} numbers no rows by itself")
-    ids = _reserved(tx, core, column.name, len(rows))
-    statement = _insert(tx.dialect, core, (column.name, *rows[0]), "")
-    _run(tx, statement, [{column.name: id_, **row} for id_, row in zip(ids, rows, strict=True)])
+    name, ids = numbers.reserved(tx, core, len(rows))
+    statement = _insert(tx.dialect, core, (name, *rows[0]), "")
+    _run(tx, statement, [{name: id_, **row} for id_, row in zip(ids, rows, strict=True)])
     return ids
 
 
@@ -143,29 +150,17 @@ def _run(tx: Connection, statement: _Statement, rows: Sequence[Row]) -> int:
     changed = 0
     for start in range(0, len(rows), ROWS_AT_ONCE):
         part = rows[start : start + ROWS_AT_ONCE]
-        columns = [
-            fit([row[name] for row in part]) if fit else [row[name] for row in part]
-            for name, fit in zip(statement.names, statement.fitting, strict=True)
-        ]
-        given = list(zip(*columns, strict=True)) if tx.dialect.name == "sqlite" else tuple(columns)
-        changed += tx.exec_driver_sql(statement.text, given).rowcount
+        changed += _send(tx, statement, [[row[name] for row in part] for name in statement.names])
     return changed
 
 
-def _reserved(tx: Connection, table: CoreTable, column: str, count: int) -> list[int]:
-    """Take numbers that no other row has or ever had."""
-    if tx.dialect.name == "postgresql":
-        asked = tx.exec_driver_sql(
-            "SELECT nextval(pg_get_serial_sequence(%s, %s)) FROM generate_series(1, %s)",
-            (table.name, column, count),
-        )
-        return [number for (number,) in asked]
-    # SQLite: the write lock is ours since the transaction began, so nobody else takes them.
-    last = tx.exec_driver_sql(
-        "SELECT seq FROM sqlite_sequence WHERE name = ?", (table.name,)
-    ).scalar()
-    first = int(last or 0) + 1
-    return list(range(first, first + count))
+def _send(tx: Connection, statement: _Statement, columns: Sequence[Sequence[Any]]) -> int:
+    fitted = [
+        fit(column) if fit else column
+        for fit, column in zip(statement.fitting, columns, strict=True)
+    ]
+    given = list(zip(*fitted, strict=True)) if tx.dialect.name == "sqlite" else tuple(fitted)
+    return tx.exec_driver_sql(statement.text, given).rowcount
 
 
 def _by_key(rows: Sequence[Row], key: Names) -> list[Row]:

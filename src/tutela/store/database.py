@@ -41,6 +41,12 @@ class Database:
         )
         self._engine = _sqlite(self.url) if self.dialect == "sqlite" else _postgresql(self.url)
         self._writer = self._engine.execution_options(tutela_write=True)
+        # Of several statements each sees the same; SQLite does so by itself.
+        self._reader = (
+            self._engine
+            if self.dialect == "sqlite"
+            else self._engine.execution_options(isolation_level="REPEATABLE READ")
+        )
 
     @property
     def engine(self) -> Engine:
@@ -54,7 +60,7 @@ class Database:
         Raises:
             ServiceError: the database cannot be reached.
         """
-        with _explained(self.url), self._engine.begin() as connection:
+        with _explained(self.url), self._reader.begin() as connection:
             yield connection
 
     @contextlib.contextmanager

@@ -75,6 +75,33 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("media_id", "scheme", "organisation_id", name=op.f("pk_votes")),
     )
     op.create_table(
+        "grading_acts",
+        sa.Column("id", WHOLE, autoincrement=True, nullable=False),
+        sa.Column("account_id", WHOLE, nullable=False),
+        sa.Column("case_id", WHOLE, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("request", sa.Text(), nullable=True),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("answer", JSON, nullable=False),
+        sa.Column("before", JSON, nullable=False),
+        sa.Column("left", WHOLE, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_grading_acts_account_id_accounts")
+        ),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["cases.id"], name=op.f("fk_grading_acts_case_id_cases")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_grading_acts")),
+        sa.UniqueConstraint(
+            "account_id", "request", name=op.f("uq_grading_acts_account_id_request")
+        ),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("grading_acts", schema=None) as batch_op:
+        batch_op.create_index("ix_grading_acts_last", ["account_id", "case_id", "id"], unique=False)
+
+    op.create_table(
         "second_readings",
         sa.Column("id", WHOLE, autoincrement=True, nullable=False),
         sa.Column("case_id", WHOLE, nullable=False),
@@ -148,6 +175,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_second_readings_case_id"))
 
     op.drop_table("second_readings")
+    with op.batch_alter_table("grading_acts", schema=None) as batch_op:
+        batch_op.drop_index("ix_grading_acts_last")
+
+    op.drop_table("grading_acts")
     op.drop_table("votes")
     op.drop_table("scheme_codes")
     with op.batch_alter_table("grades", schema=None) as batch_op:
