@@ -1,9 +1,12 @@
 """Appends events to the log, in the transaction of the change that they tell.
 
 A leaf's body is canonical JSON (RFC 8785; numbers are integers only):
-`{"act", "at", "by", "data", "on", "seq", "v", "via"}`. It holds ids and commitments, never names,
-URLs or words: those are kept beside it under a salt, so that they can be erased lawfully while the
-tree still verifies.
+`{"act", "at", "by", "data", "on", "prev", "seq", "v", "via"}`. It holds ids and commitments, never
+names, URLs or words: those are kept beside it under a salt, so that they can be erased lawfully
+while the tree still verifies.
+
+`prev` is the beginning of the leaf hash of the event before. The tree alone proves that something
+was changed; this says where, as long as not everything after it was written anew too.
 """
 
 from __future__ import annotations
@@ -11,10 +14,10 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
 
 from tutela.audit.merkle import Frontier, leaf_hash
 from tutela.core.principal import Principal
@@ -24,6 +27,12 @@ from tutela.store.tables.audit import AuditEvent, AuditHead, AuditText
 
 VERSION = 1
 SALT_BYTES = 16
+SALTED = "salted:"  # followed by the commitment, in place of words
+PREV_BYTES = 8
+# An entry bundle gives the length of an entry in 16 bits (C2SP tlog-tiles, "Log entries").
+LONGEST_BODY = 0xFFFF
+# Numbers of JSON are doubles: beyond this they are not told apart (RFC 8785, section 3.2.2.3).
+LARGEST_INTEGER = 2**53 - 1
 
 Value = str | int | bool | None | Sequence["Value"] | Mapping[str, "Value"]
 
@@ -61,57 +70,57 @@ def record_many(tx: Connection, who: Principal, events: Iterable[Event]) -> int:
     Call it last in a transaction: from here to the commit all other writers wait.
 
     Raises:
-        ValueError: a fact is no JSON of strings, integers, booleans, lists and objects.
+        ValueError: a fact is no JSON of strings, integers, booleans, lists and objects, or an
+            event is longer than an entry of a log may be.
     """
-    size, frontier = _locked(tx)
-    first, moment = size, now()
-    leaves: list[dict[str, object]] = []
-    texts: list[dict[str, object]] = []
+    first, frontier, last = _locked(tx)
+    moment = now()
+    # What stands before and after the facts of one event; in bytes, since they are hashed.
+    seam = b',"at":"%b","by":%b,"data":' % (iso_precise(moment).encode(), _encode(who.account_id))
+    end = b',"v":%d,"via":%b}' % (VERSION, _encode(who.via))
+    leaves: list[dict[str, Any]] = []
+    texts: list[dict[str, Any]] = []
     for seq, event in enumerate(events, first):
-        data = dict(event.data)
-        for name, text in event.texts.items():
-            salt = secrets.token_bytes(SALT_BYTES)
-            data[name] = "salted:" + commitment(salt, text).hex()
-            texts.append({"seq": seq, "name": name, "salt": salt, "text": text})
-        body = canonical(
-            {
-                "v": VERSION,
-                "seq": seq,
-                "at": iso_precise(moment),
-                "by": who.account_id,
-                "via": who.via,
-                "act": event.action,
-                "on": event.subject,
-                "data": data,
-            }
+        action, subject, data, words = event
+        if words:
+            data = {**data, **_committed(seq, words, texts)}
+        body = b'{"act":%b%b%b,"on":%b,"prev":"%b","seq":%d%b' % (
+            *(_encode(action), seam, canonical(data), _encode(subject)),
+            *(last[:PREV_BYTES].hex().encode(), seq, end),
         )
-        hashed = leaf_hash(body)
-        frontier.push(hashed)
+        if len(body) > LONGEST_BODY:
+            raise ValueError(f"an audit event of {len(body):,} bytes")
+        last = leaf_hash(body)
+        frontier.push(last)
         leaves.append(
             {
                 "seq": seq,
                 "at": moment,
                 "account_id": who.account_id,
-                "action": event.action,
-                "subject": event.subject,
+                "action": action,
+                "subject": subject,
                 "body": body,
-                "leaf_hash": hashed,
+                "leaf_hash": last,
             }
         )
-    insert_rows(tx, AuditEvent, leaves)
-    insert_rows(tx, AuditText, texts)
-    tx.execute(
-        update(AuditHead)
-        .where(AuditHead.id == 1)
-        .values(size=frontier.size, frontier=frontier.packed, root=frontier.root())
-    )
+    if leaves:
+        _append(tx, leaves, texts, frontier)
     return first
 
 
-def canonical(body: Mapping[str, Value]) -> bytes:
-    """Return RFC 8785 JSON of a body; floats have no place in the log."""
-    _refuse_floats(body)
-    return _encode(body)
+def canonical(data: Mapping[str, Value]) -> bytes:
+    """Return RFC 8785 JSON of the facts of an event.
+
+    Raises:
+        ValueError: a float, an integer that a double cannot hold, half a surrogate pair, a name
+            beyond ASCII (which sort another way there), or no JSON at all.
+    """
+    for name, value in data.items():
+        if not name.isascii():
+            raise ValueError("a fact of an audit event has a name beyond ASCII")
+        if type(value) is not str:
+            _check(value)
+    return _encode(data)
 
 
 def commitment(salt: bytes, text: str) -> bytes:
@@ -119,24 +128,70 @@ def commitment(salt: bytes, text: str) -> bytes:
     return hashlib.sha256(salt + text.encode()).digest()
 
 
-def _refuse_floats(value: object) -> None:
-    if isinstance(value, float):
-        raise ValueError("a float in an audit event")  # noqa: TRY004 a value that JSON would allow
-    if isinstance(value, Mapping):
-        for inner in value.values():
-            _refuse_floats(inner)
+def _committed(seq: int, words: Mapping[str, str], texts: list[dict[str, Any]]) -> dict[str, str]:
+    """Return commitments to words, and add the words to the rows that are kept beside."""
+    made = {}
+    for name, text in words.items():
+        salt = secrets.token_bytes(SALT_BYTES)
+        made[name] = SALTED + commitment(salt, text).hex()
+        texts.append({"seq": seq, "name": name, "salt": salt, "text": text})
+    return made
+
+
+def _check(value: Value) -> None:
+    if value is None or isinstance(value, (str, bool)):
+        return
+    if isinstance(value, int):
+        if not -LARGEST_INTEGER <= value <= LARGEST_INTEGER:
+            raise ValueError(f"the integer {value} in an audit event, which JSON may not keep")
+    elif isinstance(value, Mapping):
+        canonical(value)
     elif isinstance(value, (list, tuple)):
         for inner in value:
-            _refuse_floats(inner)
+            _check(inner)
+    else:
+        raise ValueError(f"a {type(value).__name__} in an audit event")  # noqa: TRY004 one error for all that JSON of the log is not
 
 
-def _locked(tx: Connection) -> tuple[int, Frontier]:
-    """Take the lock of the log: SQLite holds it since BEGIN IMMEDIATE, PostgreSQL by this row."""
-    row = tx.execute(
-        select(AuditHead.size, AuditHead.frontier).where(AuditHead.id == 1).with_for_update()
-    ).one_or_none()
+def _append(
+    tx: Connection,
+    leaves: list[dict[str, Any]],
+    texts: list[dict[str, Any]],
+    frontier: Frontier,
+) -> None:
+    insert_rows(tx, AuditEvent, leaves)
+    insert_rows(tx, AuditText, texts)
+    tx.execute(
+        update(AuditHead)
+        .where(AuditHead.id == 1)
+        .values(size=frontier.size, frontier=frontier.packed, root=frontier.root())
+    )
+
+
+def _locked(tx: Connection) -> tuple[int, Frontier, bytes]:
+    """Take the lock of the log, and return its size, its frontier and the last leaf hash.
+
+    SQLite holds the lock since BEGIN IMMEDIATE, PostgreSQL by the row of the head.
+    """
+    wanted = select(AuditHead.size, AuditHead.frontier).where(AuditHead.id == 1).with_for_update()
+    row = tx.execute(wanted).one_or_none()
     if row is None:
         empty = Frontier()
-        tx.execute(insert(AuditHead).values(id=1, size=0, frontier=empty.packed, root=empty.root()))
-        return 0, empty
-    return row.size, Frontier(row.size, row.frontier)
+        head = {"id": 1, "size": 0, "frontier": empty.packed, "root": empty.root()}
+        # Another writer may be doing the same at this moment: then this waits for it.
+        insert_rows(tx, AuditHead, [head], ignore_existing=True)
+        row = tx.execute(wanted).one()
+    frontier = Frontier(row.size, row.frontier)
+    return row.size, frontier, _last(tx, frontier)
+
+
+def _last(tx: Connection, frontier: Frontier) -> bytes:
+    """Return the hash of the last leaf: the last peak where that is a single leaf."""
+    if frontier.size % 2 or not frontier.size:
+        return frontier.packed[-32:]
+    # A statement of its own: only one that begins after the lock was taken sees the last event.
+    found = tx.execute(
+        select(AuditEvent.leaf_hash).where(AuditEvent.seq == frontier.size - 1)
+    ).scalar_one_or_none()
+    # A log whose end was cut off still takes events; `verify` names what is missing.
+    return found or b""
