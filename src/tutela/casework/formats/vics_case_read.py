@@ -22,6 +22,8 @@ from tutela.access.model import Permission
 from tutela.audit import log
 from tutela.audit.log import Event
 from tutela.casework import case as cases
+from tutela.casework.arrange import arrange
+from tutela.casework.facts import storable
 from tutela.casework.formats import profile, vics_head, vics_record, vics_rows, vics_survey
 from tutela.casework.formats.vics_contents import resolve
 from tutela.casework.formats.vics_head import Head
@@ -149,11 +151,14 @@ def import_vics(  # noqa: PLR0913 what a file may leave open
                 f"{path.name} changed while it was imported",
                 hint="the import is not marked as complete; see what changes the file",
             )
+    ended = tuple(one.finish() for one in done)
+    for case_id in dict.fromkeys(one.case_id for one in ended):
+        arrange(database, who, case_id)
     return Imported(
         sha256=found.sha256,
         model=found.model.version,
         profile=found.model.profile,
-        cases=tuple(one.finish() for one in done),
+        cases=ended,
     )
 
 
@@ -212,7 +217,7 @@ class _Import:
             extra = _locked(tx, case_id)
             held = extra.get("vics", {}).get("imports", {}).get(self._key)
             if held is None:
-                state = _State(model=tuple(self._found.model), fields=head.rest)
+                state = _State(model=self._found.model, fields=head.rest)
                 self._said(tx, head)
                 self._save(tx, extra, state)
                 self._state = state
@@ -345,6 +350,8 @@ class _Import:
             counts, events = vics_rows.write(tx, self._who, self._target, placed)
             state.counts = dict(Counter(state.counts) + counts)
             state.new_media += len(made)
+            most = max((entry.number for _, entry in good), default=-1)
+            state.media_id_most = max(state.media_id_most, most)
             state.done = batch[-1][0]
             self._save(tx, extra, state)
             log.record_many(tx, self._who, [*events, self._leaf(batch, placed)])
@@ -391,4 +398,4 @@ def _locked(tx: Connection, case_id: CaseId) -> dict[str, Any]:
 def _refuse(state: _State, row: int, error: RowError, text: bytes) -> None:
     state.refused += 1
     if len(state.refusals) < REFUSED_SHOWN:
-        state.refusals.append((row, error.code, vics_record.storable(shown(text) or str(error))))
+        state.refusals.append((row, error.code, storable(shown(text) or str(error))))

@@ -100,7 +100,7 @@ def _degrees(text: str) -> str:
         return ""
     numbers = _NUMBERS.findall(text)
     if len(numbers) == 1:
-        return numbers[0]
+        return str(numbers[0])
     if any(Fraction(part) >= 60 for part in numbers[1:]):
         return ""
     total = sum(Fraction(part) / 60**power for power, part in enumerate(numbers))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -29,6 +29,7 @@ FLAGS: Final = (
 )
 # MediaMetadata that our own export adds; an import takes them out again.
 GRADE, SERIES, TAG, NOTE = "Tutela Grade", "Tutela Series", "Tutela Tag", "Tutela Note"
+INSIDE: Final = "Tutela Inside"
 OURS: Final = frozenset((GRADE, SERIES, TAG, NOTE))
 REST_BYTES: Final = 4 << 20  # of one record, beside what we take out of it
 FILES: Final = 200_000
@@ -66,8 +67,12 @@ class Note(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    r"""One Media record. `codes` are grades in our words, as (scheme, code)."""
+    r"""One Media record.
 
+    `number` is its MediaID, -1 where it has none; `codes` are grades in our words, (scheme, code).
+    """
+
+    number: int
     digests: dict[str, bytes]
     size_bytes: int
     kind: str
@@ -103,7 +108,9 @@ def read(record: Any) -> Entry:
     mime = rest.get("MimeType")
     mime = mime.strip().lower() if isinstance(mime, str) else ""
     photodna = _photodna(rest)
+    number = rest.get("MediaID")
     return Entry(
+        number=number if type(number) is int and 0 <= number < 1 << 53 else -1,
         digests=digests,
         size_bytes=_size(rest),
         kind=KINDS.get(mime, ""),
@@ -161,8 +168,8 @@ def _digests(rest: dict[str, Any]) -> dict[str, bytes]:
     if isinstance(held, list):
         kept = []
         for item in held:
-            name = item.get("HashName") if isinstance(item, dict) else None
-            name = name.strip().lower().replace("-", "") if isinstance(name, str) else ""
+            said = item.get("HashName") if isinstance(item, dict) else None
+            name = said.strip().lower().replace("-", "") if isinstance(said, str) else ""
             if name in DIGEST_BYTES and set(item) <= {"MD5", "HashName", "HashValue"}:
                 _add(found, name, item.get("HashValue"))
             else:
@@ -210,11 +217,9 @@ def _properties(held: object) -> list[tuple[str, str]]:
     """Return named properties in a list that is as it should be; others are passed over."""
     found = []
     for item in held if isinstance(held, list) else ():
-        name, value = (
-            (item.get("PropertyName"), item.get("PropertyValue"))
-            if isinstance(item, dict)
-            else ("", "")
-        )
+        if not isinstance(item, dict):
+            continue
+        name, value = item.get("PropertyName"), item.get("PropertyValue")
         if isinstance(name, str) and isinstance(value, str):
             found.append((name, value))
     return found
@@ -319,8 +324,10 @@ def _file(item: dict[str, Any], content: bytes, digests: dict[str, bytes]) -> Fi
     if str(rest.get("MD5", "")).strip().lower() == digests.get("md5", b"").hex():
         rest.pop("MD5", None)
     name, folder = (_word(item, key) for key in ("FileName", "FilePath"))
-    path = path_of(name, folder)
-    if folder == path and name == name_of(path) and storable(path) == path:
+    inside = _inside(rest)
+    path = folder if inside else path_of(name, folder)
+    made = names(path, inside) == (name, folder) and storable(path) == path
+    if made and "FileName" in rest and "FilePath" in rest:
         rest.pop("FileName", None)
         rest.pop("FilePath", None)
     label = _word(item, "SourceID")
@@ -334,8 +341,6 @@ def _file(item: dict[str, Any], content: bytes, digests: dict[str, bytes]) -> Fi
     deleted = rest.get("Deleted") is True
     if "Deleted" in rest and isinstance(rest["Deleted"], bool):
         del rest["Deleted"]
-    inside = rest.pop("Tutela Inside", ())
-    sound = isinstance(inside, list) and all(isinstance(part, str) for part in inside)
     written = item.get("Written", item.get("Modified"))
     text = text_of(rest) if rest else ""
     place = hashlib.sha256(
@@ -344,12 +349,26 @@ def _file(item: dict[str, Any], content: bytes, digests: dict[str, bytes]) -> Fi
     return File(
         label=storable(label),
         path=storable(path),
-        inside=tuple(storable(part) for part in inside) if sound else (),
+        inside=inside,
         place=place,
         modified_at=vics_time.parse(written),
         deleted=deleted,
         rest=text,
     )
+
+
+def names(path: str, inside: Sequence[str]) -> tuple[str, str]:
+    """Return `FileName` and `FilePath` of a place: the folder part of the path stays with it."""
+    return name_of(inside[-1] if inside else path), path
+
+
+def _inside(rest: dict[str, Any]) -> tuple[str, ...]:
+    """Take the way inside a container, which only our own export writes."""
+    held = rest.get(INSIDE)
+    if not isinstance(held, list) or not all(isinstance(part, str) for part in held):
+        return ()
+    del rest[INSIDE]
+    return tuple(storable(part) for part in held)
 
 
 def _word(item: dict[str, Any], key: str) -> str:

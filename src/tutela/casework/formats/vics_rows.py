@@ -193,17 +193,17 @@ def _sightings(
             )
     for key in _there(tx, rows):
         del rows[key]
-    last = dict(_seen(tx, exhibits.values()))
+    last: dict[int, int] = dict(_seen(tx, exhibits.values()))
     added: dict[int, Counter[str]] = {}
     for row in rows.values():
         total = added.setdefault(row["exhibit_id"], Counter())
         row["ordinal"] = last[row["exhibit_id"]] + total["seen"]
         total.update(seen=1, size_bytes=row["size_bytes"])
     insert_rows(tx, Sighting, list(rows.values()))
-    for exhibit_id, total in added.items():
+    for touched, total in added.items():
         tx.execute(
             update(Exhibit)
-            .where(Exhibit.id == exhibit_id)
+            .where(Exhibit.id == touched)
             .values(
                 seen=Exhibit.seen + total["seen"],
                 hashed=Exhibit.hashed + total["seen"],
@@ -249,9 +249,8 @@ def _grades(
             wanted[media_id, scheme] = entry.category
         for scheme, code in entry.codes:
             wanted[media_id, scheme] = code
-    for key, code in _imported(tx, target.case_id, {media_id for media_id, _ in wanted}).items():
-        if wanted.get(key) == code:
-            del wanted[key]
+    there = _imported(tx, target.case_id, {media_id for media_id, _ in wanted})
+    wanted = {key: code for key, code in wanted.items() if there.get(key) != code}
     origin = {
         "model": target.model.version,
         "profile": target.model.profile,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from typing import BinaryIO, Final
 
 from tutela.casework.formats.vics_record import Entry
@@ -13,11 +12,10 @@ from tutela.hashlist.placeholder import PLACEHOLDER_CONTENTS
 _REMEMBERED: Final = 100_000
 
 
-class Hashed(io.RawIOBase, BinaryIO):  # type: ignore[misc]
+class Hashed:
     """A file that is read once from its beginning, and hashed on the way."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        super().__init__()
         self._stream = stream
         self._digest = hashlib.sha256()
         self._hashed = 0
@@ -31,9 +29,9 @@ class Hashed(io.RawIOBase, BinaryIO):  # type: ignore[misc]
         self._hashed += len(fresh)
         return data
 
-    def seek(self, offset: int, whence: int = 0) -> int:
+    def seek(self, offset: int) -> int:
         """Go back; what was read once is not hashed again."""
-        return self._stream.seek(offset, whence)
+        return self._stream.seek(offset)
 
     def finished(self) -> str:
         """Read what is left, and return the SHA-256 of the whole file."""

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, Protocol
 
 import ijson
 from ijson.common import IncompleteJSONError, JSONError
@@ -191,7 +191,17 @@ class _Pass:
         builder.event(event, value)
 
 
-def media(stream: BinaryIO) -> Iterator[Any]:
+class Readable(Protocol):
+    """What is read of a file."""
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes."""
+
+    def seek(self, offset: int) -> int:
+        """Go to a byte."""
+
+
+def media(stream: Readable) -> Iterator[Any]:
     """Yield the Media records of all cases in the order of the file, each as it came."""
     stream.seek(start_of(stream))
     yield from ijson.items(stream, MEDIA, buf_size=BLOCK_BYTES)
