@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime
 
-from sqlalchemy import Connection, insert, select
+import msgspec
+from sqlalchemy import Connection, insert, select, update
 
-from tutela.access import tokens
+from tutela.access import changes, tokens
 from tutela.access.authorise import require
 from tutela.access.model import Permission
 from tutela.audit import log
@@ -20,12 +21,32 @@ from tutela.core.errors import AccessError, UsageError
 from tutela.core.ids import AccountId, OrganisationId
 from tutela.core.principal import Principal, Role, Via
 from tutela.core.time import now
-from tutela.store.bulk import insert_rows
-from tutela.store.tables.access import Account, AccountRole, Invitation, Organisation
+from tutela.store.tables.access import Account, AccountRole, Organisation
 
-INVITATION_HOURS = 24
 NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{1,99}")
 COUNTRY = re.compile(r"[A-Z]{2}")
+
+
+class OrganisationInfo(msgspec.Struct, frozen=True):
+    """An organisation that works here."""
+
+    id: OrganisationId
+    name: str
+    country: str
+
+
+class AccountInfo(msgspec.Struct, frozen=True):
+    """An account; `kind` is `person` or `program`, `state` `invited`, `active` or `closed`."""
+
+    id: AccountId
+    name: str
+    display_name: str
+    kind: str
+    state: str
+    roles: tuple[Role, ...]
+    organisation_id: OrganisationId
+    organisation: str
+    created_at: datetime
 
 
 def create_organisation(tx: Connection, who: Principal, name: str, country: str) -> OrganisationId:
@@ -60,19 +81,18 @@ def invite(  # noqa: PLR0913, PLR0917 who is invited, and none of it may be gues
     display_name: str,
     roles: Iterable[Role],
 ) -> tuple[AccountId, str]:
-    """Make the account of a person, and return it with the secret of its one-time link."""
-    account_id = _create(tx, who, organisation_id, name, display_name, "person", None)
-    _hold(tx, account_id, roles)
-    token, kept = tokens.new_token()
-    tx.execute(
-        insert(Invitation).values(
-            token_hash=kept,
-            account_id=account_id,
-            expires_at=now() + timedelta(hours=INVITATION_HOURS),
-            used_at=None,
-        )
-    )
-    log.record(tx, who, "account.invited", f"account:{account_id}", texts={"name": name})
+    """Make the account of a person; return it with the secret of its one-time link (24 hours).
+
+    The roles are asked for, and held once another person has granted them; see `changes`.
+
+    Raises:
+        AccessError: `who` may not change accounts.
+        UsageError: the name is taken or no name, or there is no such organisation.
+    """
+    account_id = _create(tx, who, organisation_id, name, display_name)
+    token = changes.issue(tx, account_id)
+    log.record(tx, who, "account.invited", f"account:{account_id}", again=False)
+    changes.hold_from_birth(tx, who, account_id, roles)
     return account_id, token
 
 
@@ -83,12 +103,62 @@ def enrol_program(
     name: str,
     roles: Iterable[Role],
 ) -> tuple[AccountId, str]:
-    """Make the account of a program, and return it with its token."""
+    """Make the account of a program; return it with its token, which is shown once.
+
+    The person who enrols it answers for it. The roles are asked for as with `invite`.
+
+    Raises:
+        AccessError: `who` may not change accounts.
+        UsageError: the name is taken or no name, or there is no such organisation.
+    """
+    account_id = _create(tx, who, organisation_id, name, name)
     token, kept = tokens.new_token()
-    account_id = _create(tx, who, organisation_id, name, name, "program", kept)
-    _hold(tx, account_id, roles)
-    log.record(tx, who, "account.enrolled", f"account:{account_id}", texts={"name": name})
+    tx.execute(
+        update(Account)
+        .where(Account.id == account_id)
+        .values(kind="program", state="active", token_hash=kept, responsible_id=_answers(tx, who))
+    )
+    log.record(tx, who, "account.enrolled", f"account:{account_id}")
+    changes.hold_from_birth(tx, who, account_id, roles)
     return account_id, token
+
+
+def renew_token(tx: Connection, who: Principal, account_id: AccountId) -> str:
+    """Give a program a new token, and take the old one from it.
+
+    Raises:
+        AccessError: `who` may not change accounts.
+        UsageError: this is no active program.
+    """
+    require(tx, who, Permission.ACCOUNTS)
+    token, kept = tokens.new_token()
+    changed = tx.execute(
+        update(Account)
+        .where(Account.id == account_id, Account.kind == "program", Account.state == "active")
+        .values(token_hash=kept)
+    )
+    if changed.rowcount != 1:
+        raise UsageError(f"account {account_id} is no active program")
+    log.record(tx, who, "account.token-renewed", f"account:{account_id}")
+    return token
+
+
+def let_answer(tx: Connection, who: Principal, account_id: AccountId, person_id: AccountId) -> None:
+    """Say which person answers for a program: what it asks for, they cannot grant.
+
+    Raises:
+        AccessError: `who` may not change accounts.
+        UsageError: these are no program and no person.
+    """
+    require(tx, who, Permission.ACCOUNTS)
+    person = select(Account.id).where(Account.id == person_id, Account.kind == "person")
+    program = (Account.id == account_id) & (Account.kind == "program")
+    if (
+        tx.execute(person).first() is None
+        or tx.execute(update(Account).where(program).values(responsible_id=person_id)).rowcount != 1
+    ):
+        raise UsageError("a person answers for a program")
+    log.record(tx, who, "account.answered-for", f"account:{account_id}", account=person_id)
 
 
 def by_token(tx: Connection, token: str, via: Via) -> Principal:
@@ -118,12 +188,11 @@ def principal(tx: Connection, account_id: AccountId, via: Via) -> Principal:
     ).one_or_none()
     if row is None:
         raise AccessError("this account is not active", code="sign_in")
-    roles = tx.execute(select(AccountRole.role).where(AccountRole.account_id == account_id))
     return Principal(
         account_id,
         OrganisationId(row.organisation_id),
         row.name,
-        frozenset(Role(role) for role in roles.scalars()),
+        changes.roles_of(tx, account_id),
         via,
     )
 
@@ -142,14 +211,80 @@ def organisation_of(tx: Connection, account_id: AccountId) -> OrganisationId:
     return OrganisationId(found)
 
 
-def _create(  # noqa: PLR0913, PLR0917 the columns of one row
-    tx: Connection,
-    who: Principal,
-    organisation_id: OrganisationId,
-    name: str,
-    display_name: str,
-    kind: str,
-    token_hash: bytes | None,
+def list_(tx: Connection, who: Principal) -> list[AccountInfo]:
+    """Return all accounts, by name.
+
+    Raises:
+        AccessError: `who` may not change accounts.
+    """
+    require(tx, who, Permission.ACCOUNTS)
+    held: dict[int, list[Role]] = {}
+    for account_id, role in tx.execute(select(AccountRole.account_id, AccountRole.role)):
+        held.setdefault(account_id, []).append(Role(role))
+    rows = tx.execute(
+        select(
+            Account.id,
+            Account.name,
+            Account.display_name,
+            Account.kind,
+            Account.state,
+            Account.organisation_id,
+            Organisation.name.label("organisation"),
+            Account.created_at,
+        )
+        .join(Organisation, Organisation.id == Account.organisation_id)
+        .order_by(Account.name)
+    )
+    return [
+        AccountInfo(
+            AccountId(row.id),
+            row.name,
+            row.display_name,
+            row.kind,
+            row.state,
+            tuple(sorted(held.get(row.id, []))),
+            OrganisationId(row.organisation_id),
+            row.organisation,
+            row.created_at,
+        )
+        for row in rows
+    ]
+
+
+def by_name(tx: Connection, who: Principal, name: str) -> AccountInfo:
+    """Return the account of this name.
+
+    Raises:
+        AccessError: `who` may not change accounts.
+        UsageError: there is none.
+    """
+    for one in list_(tx, who):
+        if one.name == name.strip().lower():
+            return one
+    raise UsageError(f"there is no account {name}", hint="tutela account list shows them")
+
+
+def organisations(tx: Connection, who: Principal) -> list[OrganisationInfo]:
+    """Return all organisations, by name: everybody who works here may know who else does."""
+    require(tx, who, Permission.OWN)
+    rows = tx.execute(
+        select(Organisation.id, Organisation.name, Organisation.country).order_by(Organisation.name)
+    )
+    return [OrganisationInfo(OrganisationId(id_), name, country) for id_, name, country in rows]
+
+
+def _answers(tx: Connection, who: Principal) -> AccountId | None:
+    """Return the person behind `who`: who acts, or who answers for the program that acts."""
+    row = tx.execute(
+        select(Account.kind, Account.responsible_id).where(Account.id == who.account_id)
+    ).one_or_none()
+    if row is None:
+        return None
+    return who.account_id if row.kind == "person" else row.responsible_id
+
+
+def _create(
+    tx: Connection, who: Principal, organisation_id: OrganisationId, name: str, display_name: str
 ) -> AccountId:
     require(tx, who, Permission.ACCOUNTS)
     name = name.strip().lower()
@@ -167,17 +302,10 @@ def _create(  # noqa: PLR0913, PLR0917 the columns of one row
             organisation_id=organisation_id,
             name=name,
             display_name=display_name.strip() or name,
-            kind=kind,
-            state="invited" if kind == "person" else "active",
-            token_hash=token_hash,
+            kind="person",
+            state="invited",
             created_at=now(),
         )
         .returning(Account.id)
     )
     return AccountId(made.scalar_one())
-
-
-def _hold(tx: Connection, account_id: AccountId, roles: Iterable[Role]) -> None:
-    insert_rows(
-        tx, AccountRole, [{"account_id": account_id, "role": role.value} for role in set(roles)]
-    )
