@@ -52,10 +52,10 @@ def test_up_down_and_up_again_gives_the_tables_that_the_code_knows(empty: Databa
 
 def test_another_revision_is_refused(database: Database):
     schema.downgrade(database, "-1")
-    with pytest.raises(UsageError, match="is at revision") as refused:
-        schema.require_current(database)
-    assert refused.value.hint == "tutela db upgrade"
-    assert schema.check(database)[0].startswith("the database is at revision")
+    for refuses in (schema.require_current, schema.check):
+        with pytest.raises(UsageError, match="is at revision") as refused:
+            refuses(database)
+        assert refused.value.hint == "tutela db upgrade"
     with database.write() as tx:
         tx.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     for refuses in (schema.require_current, schema.upgrade):
