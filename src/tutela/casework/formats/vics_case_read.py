@@ -116,11 +116,13 @@ def import_vics(  # noqa: PLR0913 what a file may leave open
     authority: NewAuthority | None = None,
     scheme: str | None = None,
     watch: Watch | None = None,
+    arranged: bool = True,
 ) -> Imported:
     """Import all cases of a VICS file, each into the case of its number, made where there is none.
 
     `number` overrules the number in the file; a new case needs an `authority` of this
-    installation, and a `scheme` where the file's profile does not name one.
+    installation, and a `scheme` where the file's profile does not name one. Afterwards the case is
+    arranged for review, unless the caller does so itself.
 
     Raises:
         InputError: the file is broken, cut short, hostile, or no case file: nothing was imported.
@@ -152,7 +154,7 @@ def import_vics(  # noqa: PLR0913 what a file may leave open
                 hint="the import is not marked as complete; see what changes the file",
             )
     ended = tuple(one.finish() for one in done)
-    for case_id in dict.fromkeys(one.case_id for one in ended):
+    for case_id in dict.fromkeys(one.case_id for one in ended if arranged):
         arrange(database, who, case_id)
     return Imported(
         sha256=found.sha256,
