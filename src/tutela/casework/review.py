@@ -32,6 +32,8 @@ from tutela.store.tables.vault import VaultObject
 __all__ = ["Filter", "Sort", "SortKey", "View", "ids", "items", "lease", "parse", "query", "stack"]
 
 ITEMS_MAXIMUM = 1000
+# Reasons that would tell a second reader how the first grade came about.
+_TELLING = frozenset({"known_list", "known_agreement"})
 
 
 def ids(
@@ -104,7 +106,11 @@ def items(tx: Connection, who: Principal, case_id: CaseId, media_ids: Sequence[i
                 captured_at=row.captured_at,
                 sightings=row.sightings,
                 priority=row.priority,
-                reasons=tuple(Reason(key, values) for key, values in row.reasons),
+                reasons=tuple(
+                    Reason(key, values)
+                    for key, values in row.reasons
+                    if not (withheld and key in _TELLING)
+                ),
                 tags=tuple(sorted(tags.get(media_id, ()))),
                 leased_by_other=(
                     row.leased_until is not None

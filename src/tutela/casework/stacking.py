@@ -149,3 +149,28 @@ def _piece(code: NDArray[np.uint64], begin: int, end: int) -> int:
     if (end - 1) >> 6 != first:
         value |= code[first + 1] << np.uint64(64 - shift)
     return int(value & ((np.uint64(1) << np.uint64(end - begin)) - np.uint64(1)))
+
+
+def near_lead_of(codes: NDArray[np.uint8], radius_bits: int) -> NDArray[np.int64]:
+    """Return for each code the row of the first lead within any radius, int64[n]; no turns.
+
+    Every code is compared with every lead: for some ten thousand of them.
+    """
+    leads = np.full(len(codes), _NOBODY, np.int64)
+    _assign_plainly(_words(codes), radius_bits, leads)
+    return leads
+
+
+@kernel()
+def _assign_plainly(words: NDArray[np.uint64], radius: int, leads: NDArray[np.int64]) -> None:
+    standing = np.empty(words.shape[0], np.int64)
+    count = 0
+    for row in range(words.shape[0]):
+        leads[row] = row
+        for place in range(count):
+            if _distance(words[row], words[standing[place]]) <= radius:
+                leads[row] = standing[place]
+                break
+        else:
+            standing[count] = row
+            count += 1

@@ -1,0 +1,175 @@
+"""Lawful deletion of a case: asked by one person, granted by another, and nothing left to see.
+
+What goes: objects in the vault that no other case needs (their keys are destroyed), sightings,
+hits, stacks, tags, notes, and words of the exhibits. Media that no other case has keep no
+fingerprint, place or camera; those that nobody ever graded keep no digest either. What stays: the
+case's number and totals, grades and votes that were given, and the log.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from sqlalchemy import Connection, Select, delete, exists, func, select, update
+from sqlalchemy.orm import aliased
+
+from tutela.access import approvals
+from tutela.access.authorise import require
+from tutela.access.model import Permission
+from tutela.audit import log
+from tutela.casework.among import among
+from tutela.casework.model import CaseState
+from tutela.core.errors import UsageError
+from tutela.core.ids import ApprovalId, CaseId
+from tutela.core.principal import Principal
+from tutela.evidence.vault import objects
+from tutela.evidence.vault.vault import Vault
+from tutela.store import Database
+from tutela.store.tables.casework import (
+    Case,
+    CaseMedia,
+    Exhibit,
+    Media,
+    MediaFact,
+    MediaHit,
+    Note,
+    SeriesMedia,
+    Sighting,
+    Stack,
+    Tag,
+    VictimMedia,
+)
+from tutela.store.tables.grading import Grade, SecondReading
+
+KIND = "case.delete"
+_TOGETHER = 5000
+_NOTHING_SEEN = {
+    "pdq": None,
+    "pdq_quality": None,
+    "scene": None,
+    "camera_make": None,
+    "camera_model": None,
+    "camera_serial": None,
+    "captured_at": None,
+    "latitude": None,
+    "longitude": None,
+}
+_NO_DIGEST = {"sha256": None, "sha1": None, "md5": None, "kind": "", "size_bytes": 0}
+
+
+class Deleted(msgspec.Struct, frozen=True):
+    """How much went: media and sightings of the case, and objects whose keys are destroyed."""
+
+    media: int
+    sightings: int
+    objects: int
+
+
+def ask(tx: Connection, who: Principal, case_id: CaseId, reason: str) -> ApprovalId:
+    """Ask for the deletion of a case; another person has to grant it.
+
+    Raises:
+        AccessError: `who` may not delete this case, not even with another.
+        UsageError: the case is under legal hold or deleted already, or no reason is given.
+    """
+    require(tx, who, Permission.DELETE_CASE, case_id)
+    _deletable(tx, case_id)
+    return approvals.ask(tx, who, KIND, f"case:{case_id}", {}, reason)
+
+
+def delete_case(
+    database: Database,
+    who: Principal,
+    case_id: CaseId,
+    approval_id: ApprovalId,
+    vault: Vault | None,
+) -> Deleted:
+    """Delete a case, as granted.
+
+    The database is committed before keys are destroyed; should the power fail in between, `tutela
+    vault check --repair` destroys them.
+
+    Raises:
+        AccessError: `who` may not, or nobody else has granted it (code `second_person`).
+        UsageError: the case is under legal hold or deleted already.
+    """
+    with database.write() as tx:
+        require(tx, who, Permission.DELETE_CASE, case_id)
+        _deletable(tx, case_id)
+        approvals.carry_out(tx, who, approval_id, KIND, f"case:{case_id}")
+        object_ids = objects.shred_case(tx, who, case_id)
+        media, sightings = _counts(tx, case_id)
+        alone = _of_this_case_alone(tx, case_id)
+        _remove(tx, case_id)
+        for start in range(0, len(alone), _TOGETHER):
+            _reduce(tx, alone[start : start + _TOGETHER])
+        done = Deleted(media, sightings, len(object_ids))
+        facts = msgspec.structs.asdict(done)
+        log.record(tx, who, "case.deleted", f"case:{case_id}", approval=approval_id, **facts)
+    if vault and object_ids:
+        vault.shred(object_ids)
+    return done
+
+
+def _deletable(tx: Connection, case_id: CaseId) -> None:
+    state, held = tx.execute(
+        select(Case.state, Case.legal_hold).where(Case.id == case_id).with_for_update()
+    ).one()
+    if held:
+        raise UsageError(
+            "the case is under legal hold",
+            code="legal_hold",
+            hint="a supervisor or examiner of its team can lift the hold",
+        )
+    if state == CaseState.DELETED:
+        raise UsageError("the case is deleted already", code="case_state")
+
+
+def _counts(tx: Connection, case_id: CaseId) -> tuple[int, int]:
+    media = select(func.count()).where(CaseMedia.case_id == case_id)
+    sightings = select(func.count()).where(Sighting.exhibit_id.in_(_exhibits(case_id)))
+    return tx.execute(media).scalar_one(), tx.execute(sightings).scalar_one()
+
+
+def _exhibits(case_id: CaseId) -> Select[int]:
+    return select(Exhibit.id).where(Exhibit.case_id == case_id)
+
+
+def _of_this_case_alone(tx: Connection, case_id: CaseId) -> list[int]:
+    elsewhere = aliased(CaseMedia)
+    other = exists().where(
+        elsewhere.media_id == CaseMedia.media_id, elsewhere.case_id != CaseMedia.case_id
+    )
+    rows = tx.execute(
+        select(CaseMedia.media_id)
+        .where(CaseMedia.case_id == case_id, ~other)
+        .order_by(CaseMedia.media_id)
+    )
+    return list(rows.scalars())
+
+
+def _remove(tx: Connection, case_id: CaseId) -> None:
+    """Take out what only says where things lay and what they looked like in this case."""
+    tx.execute(delete(Sighting).where(Sighting.exhibit_id.in_(_exhibits(case_id))))
+    open_reading = SecondReading.case_id == case_id, SecondReading.state == "open"
+    tx.execute(delete(SecondReading).where(*open_reading))
+    for table in (MediaHit, Tag, Note, CaseMedia, Stack):
+        tx.execute(delete(table).where(table.case_id == case_id))
+    for number in tx.execute(_exhibits(case_id)).scalars().all():
+        tx.execute(
+            update(Exhibit)
+            .where(Exhibit.id == number)
+            .values(label=f"deleted {number}", source="", device="", extra={})
+        )
+    tx.execute(
+        update(Case).where(Case.id == case_id).values(state=CaseState.DELETED, title="", extra={})
+    )
+
+
+def _reduce(tx: Connection, media_ids: list[int]) -> None:
+    """Leave of media that no case has any more only what grades and the log point at."""
+    for table in (MediaFact, SeriesMedia, VictimMedia):
+        tx.execute(delete(table).where(among(tx, table.media_id, media_ids)))
+    graded = exists().where(Grade.media_id == Media.id)
+    these = among(tx, Media.id, media_ids)
+    tx.execute(update(Media).where(these).values(**_NOTHING_SEEN))
+    tx.execute(update(Media).where(these, ~graded).values(**_NO_DIGEST))
