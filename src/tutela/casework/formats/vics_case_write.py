@@ -121,7 +121,10 @@ def _head(tx: Connection, row: Any, fields: str) -> dict[str, Any]:
     case_id = held.pop("CaseID", None) or case_id_of(organisation, row.number)
     head: dict[str, Any] = {"CaseID": case_id, "CaseNumber": row.number}
     head["ContactOrganization"] = held.pop("ContactOrganization", organisation)
-    head |= {"SourceApplicationName": "Tutela", "SourceApplicationVersion": version("tutela")}
+    head |= {
+        "SourceApplicationName": vics_head.OWN_NAME,
+        "SourceApplicationVersion": version("tutela"),
+    }
     count = select(func.count()).select_from(CaseMedia).where(CaseMedia.case_id == row.id)
     head["TotalMediaFiles"] = tx.execute(count).scalar_one()
     head["TotalPrecategorized"] = tx.execute(count.where(CaseMedia.state == "known")).scalar_one()

@@ -12,6 +12,7 @@ from tutela.casework.formats.vics_record import NOTE, Note, note_of, split, text
 TITLE, SCHEME, EXHIBIT = "Tutela Title", "Tutela Scheme", "Tutela Exhibit"
 ORIGIN, ORIGIN_VERSION = "Tutela Origin", "Tutela Origin Version"
 OURS: Final = frozenset((TITLE, SCHEME, EXHIBIT, ORIGIN, ORIGIN_VERSION, NOTE))
+OWN_NAME: Final = "Tutela"
 # Written anew by every export, so never kept.
 COUNTED: Final = ("TotalMediaFiles", "TotalPrecategorized")
 
@@ -58,12 +59,13 @@ def read(fields: dict[str, Any]) -> Head:
         rest.pop("CaseMetadata")
         if others:
             rest["CaseMetadata"] = others
+    own = rest.get("SourceApplicationName") == OWN_NAME
     said = {name: storable(value) for name, value in ours}
     for name, key in (
         (ORIGIN, "SourceApplicationName"),
         (ORIGIN_VERSION, "SourceApplicationVersion"),
     ):
-        if ORIGIN in said:
+        if own or ORIGIN in said:
             rest.pop(key, None)
         if said.get(name):
             rest[key] = said[name]
