@@ -1,0 +1,228 @@
+"""Where media stand before they are graded: read under a lock, changed in memory, written at once.
+
+Graders of the same media wait for each other here, also those of different organisations: an
+agreement must be made of all votes. Locks are taken in one order everywhere (account, stacks,
+media, cases, log; each by number), so that waiting never becomes a deadlock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection, and_, delete, or_, select, update
+
+from tutela.audit.log import Event
+from tutela.casework import agreement
+from tutela.casework.among import among
+from tutela.casework.model import CaseInfo, CaseState
+from tutela.core.errors import UsageError
+from tutela.core.ids import CaseId, OrganisationId
+from tutela.store.bulk import update_rows, upsert_rows
+from tutela.store.tables.casework import Case, CaseMedia, Media, Stack
+from tutela.store.tables.grading import Vote
+
+
+class Place(NamedTuple):
+    """How a media stands in one case; `stack_id` is None where it was never stacked."""
+
+    state: str
+    code: str | None
+    stack_id: int | None
+
+
+class Ballot(NamedTuple):
+    """The vote of an organisation, and the grade that it is."""
+
+    code: str
+    grade_id: int
+
+
+class Standing:
+    """Media of a case as they stand, for one organisation.
+
+    `places` maps a media to the cases in which this organisation sees its grade: this case, and
+    its other open cases under the same scheme. `votes` are of all organisations and stay in here.
+    """
+
+    def __init__(
+        self, tx: Connection, case: CaseInfo, organisation_id: OrganisationId, media: Iterable[int]
+    ) -> None:
+        self._tx = tx
+        self.case = case
+        self.organisation_id = organisation_id
+        wanted = sorted(set(media))
+        lock_media(tx, wanted)
+        self.places = self._places(wanted)
+        self.votes = self._votes(wanted)
+        self._agreed = agreement.of(tx, wanted, case.scheme)
+        self._moved: set[tuple[int, int]] = set()
+        self._voted: dict[int, Ballot | None] = {}
+
+    def here(self, media_id: int) -> Place:
+        """Return how a media stands in this case."""
+        return self.places[media_id][self.case.id]
+
+    def own(self, media_id: int) -> Ballot | None:
+        """Return this organisation's vote."""
+        return self.votes.get(media_id, {}).get(self.organisation_id)
+
+    def vote(self, media_id: int, ballot: Ballot | None) -> None:
+        """Set this organisation's vote, or take it away."""
+        votes = self.votes.setdefault(media_id, {})
+        if ballot is None:
+            votes.pop(self.organisation_id, None)
+        else:
+            votes[self.organisation_id] = ballot
+        self._voted.setdefault(media_id, None)
+        self._voted[media_id] = ballot
+
+    def move(self, media_id: int, case_id: int, state: str, code: str | None) -> None:
+        """Set how a media stands in one case."""
+        places = self.places[media_id]
+        places[case_id] = Place(state, code, places[case_id].stack_id)
+        self._moved.add((media_id, case_id))
+
+    def show(self, media_id: int, state: str, code: str | None) -> None:
+        """Set how a media stands in each case that shows this organisation's grade."""
+        for case_id in self.places[media_id]:
+            self.move(media_id, case_id, state, code)
+
+    def write(self, votes_to_trust: int, before: dict[int, dict[int, str]]) -> list[Event]:
+        """Write what has changed; return events of agreements for the caller to log.
+
+        `before` are the votes as they were (`codes()` taken before anything changed).
+        """
+        _count_up(self._tx, {case_id for _, case_id in self._moved})
+        update_rows(
+            self._tx,
+            CaseMedia,
+            [
+                {"case_id": case_id, "media_id": media_id, "state": place.state, "code": place.code}
+                for media_id, case_id in self._moved
+                for place in (self.places[media_id][case_id],)
+            ],
+        )
+        self._write_votes()
+        now = self.codes(self._voted)
+        changed = {m: codes for m, codes in now.items() if codes != before.get(m, {})}
+        return agreement.change(self._tx, self.case.scheme, changed, self._agreed, votes_to_trust)
+
+    def codes(self, media: Iterable[int]) -> dict[int, dict[int, str]]:
+        """Return the codes of all votes on media, by organisation."""
+        return {
+            media_id: {number: one.code for number, one in self.votes.get(media_id, {}).items()}
+            for media_id in media
+        }
+
+    def _write_votes(self) -> None:
+        given = [(media_id, one) for media_id, one in self._voted.items() if one is not None]
+        upsert_rows(
+            self._tx,
+            Vote,
+            [
+                {
+                    "media_id": media_id,
+                    "scheme": self.case.scheme,
+                    "organisation_id": self.organisation_id,
+                    "grade_id": one.grade_id,
+                    "code": one.code,
+                }
+                for media_id, one in given
+            ],
+        )
+        if gone := [media_id for media_id, one in self._voted.items() if one is None]:
+            self._tx.execute(
+                delete(Vote).where(
+                    Vote.scheme == self.case.scheme,
+                    Vote.organisation_id == self.organisation_id,
+                    among(self._tx, Vote.media_id, gone),
+                )
+            )
+
+    def _places(self, media: Sequence[int]) -> dict[int, dict[int, Place]]:
+        shown = and_(
+            Case.organisation_id == self.organisation_id,
+            Case.scheme == self.case.scheme,
+            Case.state == CaseState.OPEN,
+        )
+        rows = self._tx.execute(
+            select(
+                CaseMedia.media_id,
+                CaseMedia.case_id,
+                CaseMedia.state,
+                CaseMedia.code,
+                CaseMedia.stack_id,
+            )
+            .join(Case, Case.id == CaseMedia.case_id)
+            .where(among(self._tx, CaseMedia.media_id, media), or_(Case.id == self.case.id, shown))
+        )
+        found: dict[int, dict[int, Place]] = {}
+        for media_id, case_id, state, code, stack_id in rows:
+            found.setdefault(media_id, {})[case_id] = Place(state, code, stack_id)
+        if missing := [m for m in media if self.case.id not in found.get(m, {})]:
+            raise UsageError(
+                f"media {missing[0]} is not in the case",
+                code="media",
+                hint="nothing was graded; reload the page",
+            )
+        return found
+
+    def _votes(self, media: Sequence[int]) -> dict[int, dict[int, Ballot]]:
+        rows = self._tx.execute(
+            select(Vote.media_id, Vote.organisation_id, Vote.code, Vote.grade_id).where(
+                Vote.scheme == self.case.scheme, among(self._tx, Vote.media_id, media)
+            )
+        )
+        found: dict[int, dict[int, Ballot]] = {}
+        for media_id, organisation_id, code, grade_id in rows:
+            found.setdefault(media_id, {})[organisation_id] = Ballot(code, grade_id)
+        return found
+
+
+def members(tx: Connection, case_id: CaseId, media: Iterable[int]) -> dict[int, list[int]]:
+    """Return, for each media of a case, all media of its stack; its stack is locked."""
+    wanted = sorted(set(media))
+    rows = tx.execute(
+        select(CaseMedia.media_id, CaseMedia.stack_id).where(
+            CaseMedia.case_id == case_id, among(tx, CaseMedia.media_id, wanted)
+        )
+    )
+    stacks = {media_id: number for media_id, number in rows if number is not None}
+    lock_stacks(tx, stacks.values())
+    together: dict[int, list[int]] = {}
+    found = tx.execute(
+        select(CaseMedia.stack_id, CaseMedia.media_id)
+        .where(CaseMedia.case_id == case_id, among(tx, CaseMedia.stack_id, stacks.values()))
+        .order_by(CaseMedia.media_id)
+    )
+    for stack_id, media_id in found:
+        if stack_id is not None:
+            together.setdefault(stack_id, []).append(media_id)
+    return {media_id: together.get(stacks.get(media_id, -1), [media_id]) for media_id in wanted}
+
+
+def lock_stacks(tx: Connection, stack_ids: Iterable[int]) -> None:
+    """Keep stacks as they are until the end of the transaction."""
+    if tx.dialect.name == "postgresql":
+        wanted = among(tx, Stack.id, stack_ids)
+        tx.execute(
+            select(Stack.id).where(wanted).order_by(Stack.id).with_for_update(key_share=True)
+        ).all()
+
+
+def lock_media(tx: Connection, media: Iterable[int]) -> None:
+    """Let nobody else grade media until the end of the transaction.
+
+    SQLite has one writer. PostgreSQL locks the rows, which still lets others refer to them.
+    """
+    if tx.dialect.name == "postgresql":
+        wanted = among(tx, Media.id, media)
+        tx.execute(
+            select(Media.id).where(wanted).order_by(Media.id).with_for_update(key_share=True)
+        ).all()
+
+
+def _count_up(tx: Connection, case_ids: Iterable[int]) -> None:
+    for case_id in sorted(case_ids):
+        tx.execute(update(Case).where(Case.id == case_id).values(generation=Case.generation + 1))
