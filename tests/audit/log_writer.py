@@ -1,7 +1,7 @@
 """A program that appends to a log, for tests that need another process.
 
-`log_writer.py URL append WORKER TIMES` appends batches of one to three events; `log_writer.py URL die`
-appends one and is killed before it commits.
+`log_writer.py URL append WORKER TIMES` appends batches of one to three events; with `URL die` it
+appends one event and is killed before it commits.
 """
 
 from __future__ import annotations
