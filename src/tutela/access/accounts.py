@@ -14,7 +14,7 @@ import msgspec
 from sqlalchemy import Connection, insert, select, update
 
 from tutela.access import changes, tokens
-from tutela.access.authorise import require
+from tutela.access.authorise import allows, require
 from tutela.access.model import Permission
 from tutela.audit import log
 from tutela.core.errors import AccessError, UsageError
@@ -251,17 +251,25 @@ def list_(tx: Connection, who: Principal) -> list[AccountInfo]:
     ]
 
 
-def by_name(tx: Connection, who: Principal, name: str) -> AccountInfo:
-    """Return the account of this name.
+def by_name(tx: Connection, who: Principal, name: str) -> AccountId:
+    """Return the account of this name, of the own organisation unless `who` may change accounts.
 
     Raises:
-        AccessError: `who` may not change accounts.
-        UsageError: there is none.
+        AccessError: `who` neither changes accounts nor makes up teams.
+        UsageError: there is no such account that is not closed.
     """
-    for one in list_(tx, who):
-        if one.name == name.strip().lower():
-            return one
-    raise UsageError(f"there is no account {name}", hint="tutela account list shows them")
+    everywhere = who.via is Via.BREAK_GLASS or allows(who, Permission.ACCOUNTS)
+    if not everywhere:
+        require(tx, who, Permission.CASE_CREATE)
+    query = select(Account.id).where(
+        Account.name == name.strip().lower(), Account.state != "closed"
+    )
+    if not everywhere:
+        query = query.where(Account.organisation_id == who.organisation_id)
+    found = tx.execute(query).scalar_one_or_none()
+    if found is None:
+        raise UsageError(f"there is no account {name}", code="unknown")
+    return AccountId(found)
 
 
 def organisations(tx: Connection, who: Principal) -> list[OrganisationInfo]:

@@ -21,6 +21,7 @@ from tutela.core.errors import AccessError, ServiceError, UsageError
 from tutela.core.principal import Principal, Via
 from tutela.core.settings import Settings
 from tutela.store import Database
+from tutela.store.schema import require_current
 
 BREAK_GLASS = Principal(None, None, "break-glass", frozenset(), Via.BREAK_GLASS)
 LONGEST_TOKEN = 1024
@@ -50,6 +51,7 @@ def opened(config: Path | None = None, *, break_glass: str = "") -> Iterator[Off
     """
     settings = core_settings.load(config)
     with Database(settings.database.url) as database:
+        require_current(database)
         yield Office(settings, database, _signed_in(settings, database, break_glass.strip()))
 
 
