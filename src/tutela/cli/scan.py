@@ -72,7 +72,7 @@ def scan(
     with (
         progress.shown() as watch,
         open_session(roots, list_ or [], settings, mode, watch) as session,
-        _stopping(session.pipeline),
+        stopping(session.pipeline),
     ):
         for note in session.notes:
             watch.clear()
@@ -115,7 +115,7 @@ def _roots(paths: Sequence[str], lists: Sequence[str]) -> list[Path]:
 
 
 @contextlib.contextmanager
-def _stopping(pipeline: Pipeline) -> Iterator[None]:
+def stopping(pipeline: Pipeline) -> Iterator[None]:
     """End the scan at its next turn when asked to stop; a second signal ends it at once."""
 
     def ask(number: int, _frame: object) -> None:
