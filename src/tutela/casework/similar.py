@@ -65,3 +65,19 @@ def similar(
     found = {others[row][0]: int(apart[row]) for row in nearest.tolist()}
     items = review.items(tx, who, case_id, list(found))
     return [(item, found[item.media_id]) for item in items]
+
+
+def distance(
+    tx: Connection, who: Principal, case_id: CaseId, one: MediaId, other: MediaId
+) -> int | None:
+    """Return by how many of 256 bits two pictures of a case differ as they lie; None if unknown."""
+    require(tx, who, Permission.CASE_READ, case_id)
+    rows = tx.execute(
+        select(CaseMedia.media_id, Media.pdq)
+        .join(Media, Media.id == CaseMedia.media_id)
+        .where(CaseMedia.case_id == case_id, CaseMedia.media_id.in_([one, other]))
+    )
+    known = {media_id: pdq for media_id, pdq in rows if pdq is not None}
+    if one not in known or other not in known:
+        return None
+    return (int.from_bytes(known[one]) ^ int.from_bytes(known[other])).bit_count()

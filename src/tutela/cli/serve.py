@@ -10,6 +10,7 @@ from pathlib import Path
 
 import uvicorn
 
+from tutela.access import seal
 from tutela.audit import checkpoint
 from tutela.core import settings as core_settings
 from tutela.core.errors import ServiceError, TutelaError
@@ -43,7 +44,8 @@ def serve(*, host: str | None = None, port: int | None = None, config: Path | No
     # The renderer's confined processes are forked before a key or the database is opened.
     with Renderer() as renderer, Database(settings.database.url) as database:
         require_current(database)
-        office = Office(settings, database, _vault(settings), renderer)
+        sealer = seal.load(seal.place(settings.audit))
+        office = Office(settings, database, sealer, _vault(settings), renderer)
         with _checkpoints(office):
             _run(office)
     return 0

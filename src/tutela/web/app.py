@@ -9,6 +9,7 @@ from litestar.config.allowed_hosts import AllowedHostsConfig
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException, NotFoundException
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from tutela.core.errors import TutelaError
 from tutela.web import errors, render, security
@@ -21,7 +22,7 @@ YEAR_S = 31_536_000
 
 
 @reads("/static/{version:str}/{name:str}", needs=PUBLIC)
-def static(version: str, name: str) -> Response[bytes]:
+def static(version: FromPath[str], name: FromPath[str]) -> Response[bytes]:
     """Give a file that pages are made of."""
     found = render.static_file(name)
     if found is None or found[1] != version:

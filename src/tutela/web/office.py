@@ -13,6 +13,7 @@ from tutela.core.settings import Settings
 from tutela.store import Database
 
 if TYPE_CHECKING:
+    from tutela.access.seal import Sealer
     from tutela.evidence.render import Renderer
     from tutela.evidence.vault.vault import Vault
 
@@ -25,6 +26,7 @@ class Office:
 
     settings: Settings
     database: Database
+    sealer: Sealer
     vault: Vault | None = None
     renderer: Renderer | None = None
 

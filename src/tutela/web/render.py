@@ -23,9 +23,7 @@ from tutela.web.office import Asked, office
 # What a person may go to, with what it takes; those of a case are in the case's own pages.
 PLACES = (
     ("/cases", N_("Cases"), Permission.CASE_LIST),
-    ("/second-readings", N_("Second readings"), Permission.GRADE),
     ("/disputes", N_("Disputes"), Permission.ADJUDICATE),
-    ("/series", N_("Series and victims"), Permission.SERIES),
     ("/lists", N_("Lists"), Permission.LISTS_READ),
     ("/approvals", N_("Approvals"), Permission.APPROVE),
     ("/audit", N_("Audit"), Permission.AUDIT_READ),

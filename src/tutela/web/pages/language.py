@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import msgspec
 from litestar import Response
 from litestar.datastructures import Cookie
-from litestar.enums import RequestEncodingType
-from litestar.params import Body
+from litestar.params import URLEncodedBody
 from litestar.response import Redirect
 
 from tutela.access.authorise import allows
@@ -45,7 +42,7 @@ def start(request: Asked) -> Redirect:
 
 @changes("/language", needs=PUBLIC)
 def language(
-    data: Annotated[Wanted, Body(media_type=RequestEncodingType.URL_ENCODED)],
+    data: URLEncodedBody[Wanted],
 ) -> Response[object]:
     """Keep a language in a cookie of the browser."""
     answer: Response[object] = Redirect(own_path(data.next), status_code=303)

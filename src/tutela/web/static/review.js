@@ -105,7 +105,7 @@ function describe(index) {
 
 async function load(first, count) {
   const asked = new URLSearchParams(query);
-  asked.set("from", first);
+  asked.set("from_item", first);
   asked.set("count", count);
   asked.set("view", settings.view);
   const answer = await getJSON(`${base}/review/items?${asked}`, say("offline"));

@@ -1,0 +1,155 @@
+"""Cases: the list, a new one, and the board of each."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+import msgspec
+from litestar import Response
+from litestar.params import URLEncodedBody
+from litestar.response import Redirect
+
+from tutela.access.authorise import allows
+from tutela.access.model import Permission
+from tutela.casework import case as cases
+from tutela.casework import scheme as schemes
+from tutela.casework.model import NewAuthority
+from tutela.core.errors import UsageError
+from tutela.core.ids import CaseId
+from tutela.core.time import now
+from tutela.web import render
+from tutela.web.language import N_
+from tutela.web.office import Asked, office, who
+from tutela.web.routes import changes, reads
+
+Tabs = list[tuple[str, str]]
+
+
+class NewCase(msgspec.Struct):
+    """The form of a new case."""
+
+    number: str = ""
+    title: str = ""
+    scheme: str = "uk-abc"
+    keeps_media: str = ""
+    legal_basis: str = ""
+    reference: str = ""
+    scope: str = ""
+    granted_by: str = ""
+    valid_from: str = ""
+    valid_until: str = ""
+
+
+def tabs(case_id: int) -> Tabs:
+    """Return the pages of a case and their names."""
+    base = f"/cases/{case_id}"
+    return [
+        (base, N_("Board")),
+        (f"{base}/review", N_("Review")),
+        (f"{base}/items", N_("List")),
+        (f"{base}/hits", N_("Hits")),
+        (f"{base}/timeline", N_("Timeline")),
+        (f"{base}/map", N_("Map")),
+        (f"{base}/links", N_("Cameras and links")),
+        (f"{base}/series", N_("Series and victims")),
+        (f"{base}/second", N_("Second readings")),
+        (f"{base}/team", N_("Team")),
+        (f"{base}/export", N_("Export")),
+    ]
+
+
+@reads("/cases", needs=Permission.CASE_LIST)
+def list_(request: Asked) -> Response[str]:
+    """Show the cases whose team the person is of."""
+    asker = who(request)
+    with office(request).database.read() as tx:
+        found = [(case, cases.totals(tx, asker, case.id)) for case in cases.list_(tx, asker)]
+    rows = [
+        {
+            "id": case.id,
+            "number": case.number,
+            "title": case.title,
+            "state": case.state.value,
+            "legal_hold": case.legal_hold,
+            "created_at": case.created_at,
+            "open": totals.by_state.get("open", 0),
+            "decided": sum(totals.by_state.get(s, 0) for s in ("graded", "inferred", "known")),
+        }
+        for case, totals in found
+    ]
+    return render.page(
+        request,
+        "pages/cases/list.html",
+        cases=rows,
+        may_create=allows(asker, Permission.CASE_CREATE),
+    )
+
+
+@reads("/cases/new", needs=Permission.CASE_CREATE)
+def new(request: Asked) -> Response[str]:
+    """Ask for what a new case needs."""
+    today = now().date()
+    form = NewCase(
+        valid_from=today.isoformat(), valid_until=(today + timedelta(days=90)).isoformat()
+    )
+    return _form(request, form, "")
+
+
+@changes("/cases/new", needs=Permission.CASE_CREATE)
+def create(request: Asked, data: URLEncodedBody[NewCase]) -> Response[str] | Redirect:
+    """Open a case, or say what is missing."""
+    try:
+        with office(request).database.write() as tx:
+            made = cases.create(
+                tx,
+                who(request),
+                data.number.strip(),
+                data.title.strip(),
+                _authority(data),
+                data.scheme,
+                keeps_media=bool(data.keeps_media),
+            )
+    except UsageError as error:
+        return _form(request, data, error.message)
+    return Redirect(f"/cases/{made}", status_code=303)
+
+
+def _authority(data: NewCase) -> NewAuthority:
+    return NewAuthority(
+        legal_basis=data.legal_basis,
+        reference=data.reference,
+        scope=data.scope,
+        granted_by=data.granted_by,
+        valid_from=_day(data.valid_from),
+        valid_until=_day(data.valid_until) + timedelta(days=1),
+    )
+
+
+def _day(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    except ValueError:
+        raise UsageError("a date is missing", hint="write it as 2026-12-31") from None
+
+
+def _form(request: Asked, form: NewCase, problem: str) -> Response[str]:
+    with office(request).database.read() as tx:
+        known = [schemes.load(tx, name) for name in schemes.names()]
+    return render.page(
+        request,
+        "pages/cases/new.html",
+        status=400 if problem else 200,
+        form=form,
+        schemes=[scheme for scheme in known if scheme.codes],
+        problem=problem,
+    )
+
+
+def case_page(request: Asked, template: str, case_id: int, **context: object) -> Response[str]:
+    """Return a page of a case, with what all of them show."""
+    if "case" not in context:
+        with office(request).database.read() as tx:
+            context["case"] = cases.info(tx, who(request), CaseId(case_id))
+    return render.page(request, template, tabs=tabs(case_id), **context)
+
+
+ROUTES = [list_, new, create]

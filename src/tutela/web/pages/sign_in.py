@@ -1,0 +1,127 @@
+"""Signing in by password and code, and signing out; cookies of sessions are made here only."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Response
+from litestar.datastructures import Cookie
+from litestar.enums import RequestEncodingType
+from litestar.params import Body
+from litestar.response import Redirect
+
+from tutela.access import sessions, signin
+from tutela.access.authorise import allows
+from tutela.access.model import Permission
+from tutela.casework import case as cases
+from tutela.casework import review
+from tutela.core.errors import AccessError
+from tutela.core.principal import Principal
+from tutela.store import Database
+from tutela.web import render
+from tutela.web.office import Asked, office
+from tutela.web.pages.language import own_path
+from tutela.web.routes import PUBLIC, changes, reads
+from tutela.web.security import cookie_name
+
+_FORM = RequestEncodingType.URL_ENCODED
+# What the browser may still have of pages; cookies it must keep, the language is one.
+CLEARED = '"cache", "storage"'
+
+
+class Typed(msgspec.Struct):
+    """The sign-in form. `next` is the page that was asked for."""
+
+    name: str = ""
+    password: str = ""
+    code: str = ""
+    next: str = "/"
+
+
+@reads("/sign-in", needs=PUBLIC)
+def ask(request: Asked) -> Response[str] | Redirect:
+    """Ask who it is; somebody who is signed in goes on."""
+    target = own_path(request.query_params.get("next", "/"))
+    if render.asker(request) is not None:
+        return Redirect(target, status_code=303)
+    return _form(request, Typed(next=target), None)
+
+
+@changes("/sign-in", needs=PUBLIC)
+def enter(
+    request: Asked, data: Annotated[Typed, Body(media_type=_FORM)]
+) -> Response[str] | Response[Any]:
+    """Let somebody in who shows password and code; every other answer is the same one."""
+    place = office(request)
+    given = signin.Credentials(data.name, data.password, data.code, address(request))
+    try:
+        token = signin.password(place.database, place.sealer, place.settings.web, given)
+    except AccessError as error:
+        return _form(request, data, error)
+    return let_in(request, Redirect(own_path(data.next), status_code=303), token)
+
+
+@changes("/sign-out", needs=PUBLIC)
+def leave(request: Asked) -> Response[Any]:
+    """End the session, give back what was leased, and let the browser forget the pages."""
+    place = office(request)
+    token = request.cookies.get(cookie_name(place))
+    person = render.asker(request)
+    if person is not None:
+        _release(place.database, person)
+    if token is not None:
+        with place.database.write() as tx:
+            sessions.end(tx, token)
+    answer: Response[Any] = Redirect("/sign-in", status_code=303)
+    answer.delete_cookie(cookie_name(place))
+    answer.headers["Clear-Site-Data"] = CLEARED
+    return answer
+
+
+def address(request: Asked) -> str:
+    """Return the IP address that asks, as the server was told it."""
+    return request.client.host if request.client else ""
+
+
+def let_in(request: Asked, answer: Response[Any], token: str) -> Response[Any]:
+    """Put the cookie of an active session on an answer; the session it had before ends."""
+    place = office(request)
+    before = request.cookies.get(cookie_name(place))
+    if before is not None and before != token:
+        with place.database.write() as tx:
+            sessions.end(tx, before)
+    secure = place.settings.web.origin.startswith("https:")
+    cookie = Cookie(
+        key=cookie_name(place), value=token, httponly=True, samesite="strict", secure=secure
+    )
+    answer.set_cookie(cookie)
+    return answer
+
+
+def _release(database: Database, person: Principal) -> None:
+    if not allows(person, Permission.CASE_LIST):
+        return
+    with database.write() as tx:
+        for case in cases.list_(tx, person):
+            review.release(tx, person, case.id)
+
+
+def _form(request: Asked, typed: Typed, error: AccessError | None) -> Response[str]:
+    web = office(request).settings.web
+    status = 200
+    if error is not None:
+        status = 429 if error.code == "locked" else 401
+    return render.page(
+        request,
+        "pages/sign_in/password.html",
+        status=status,
+        next=own_path(typed.next),
+        name=typed.name[:100],
+        problem=error,
+        oidc=bool(web.oidc_issuer),
+        idle_minutes=web.idle_minutes,
+    )
+
+
+ROUTES = [ask, enter, leave]

@@ -1,0 +1,71 @@
+"""Words for what the rooms below name by keys: states, orders, reasons."""
+
+from __future__ import annotations
+
+from tutela.casework.model import Reason
+from tutela.web.language import N_, Language
+
+STATES = {
+    "open": N_("open"),
+    "known": N_("known on arrival"),
+    "graded": N_("graded"),
+    "inferred": N_("inferred from its stack"),
+    "set_aside": N_("set aside"),
+}
+
+ORDERS = {
+    "review": N_("Most likely first"),
+    "-stack": N_("Largest stacks first"),
+    "-sightings": N_("In most places first"),
+    "captured": N_("Taken earliest first"),
+    "-captured": N_("Taken latest first"),
+    "camera": N_("By camera"),
+    "-size": N_("Largest files first"),
+}
+
+
+def reason(speaks: Language, why: Reason) -> str:
+    """Return a reason as a sentence part, in the person's language."""
+    text = speaks.gettext(REASONS.get(why.key, why.key))
+    try:
+        return text % why.values
+    except (KeyError, ValueError):
+        return text
+
+
+REASONS: dict[str, str] = {
+    "exact_hit": N_("the same bytes are on list %(list)s"),
+    "digest_hit": N_("%(algorithm)s is on list %(list)s"),
+    "looks_like": N_(
+        "looks like an entry of list %(list)s (%(algorithm)s, %(distance_bits)s bits)"
+    ),
+    "near_known": N_("looks like something known (%(distance_bits)s bits)"),
+    "in_series": N_("in series %(series)s"),
+    "camera_of_known": N_("camera of something known"),
+    "large_stack": N_("stack of %(size)s"),
+    "many_places": N_("in %(places)s places"),
+    "known_list": N_("graded on arrival by list %(list)s"),
+    "known_agreement": N_("graded on arrival: organisations agree"),
+    "ignorable": N_("on an ignorable list"),
+    "no_picture": N_("no picture"),
+    "undecodable": N_("cannot be drawn"),
+    "same_camera": N_("the same camera body wrote them"),
+    "same_series": N_("in series %(name)s"),
+    "same_place": N_("taken within %(metres)s m of each other"),
+    "same_scene": N_("surroundings look alike (%(distance_bits)s bits)"),
+    "same_device": N_("from the same device"),
+}
+
+VICTIM_STATES = {
+    "unidentified": N_("not identified"),
+    "identified": N_("identified"),
+    "safe": N_("safe"),
+}
+
+LINKS = {
+    "camera": N_("Camera"),
+    "series": N_("Series"),
+    "place": N_("Place"),
+    "scene": N_("Scene"),
+    "device": N_("Device"),
+}

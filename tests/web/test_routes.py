@@ -1,0 +1,142 @@
+"""Default deny: every route as every role, from a table that stands here and not in the code."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from litestar.handlers import HTTPRouteHandler
+from litestar.testing import TestClient
+
+from tutela.core.principal import Role
+from tutela.web import app
+
+E, G, V, S, A, U, L = (
+    Role.EXAMINER,
+    Role.GRADER,
+    Role.VICTIM_IDENTIFICATION,
+    Role.SUPERVISOR,
+    Role.ADMINISTRATOR,
+    Role.AUDITOR,
+    Role.LIST_MEMBER,
+)
+EVERYBODY = frozenset(Role)
+CASE = frozenset({E, G, V, S})
+PUBLIC = None
+# Route -> who may. Nobody but the team where the path names a case.
+TABLE = {
+    "GET /static/{version}/{name}": PUBLIC,
+    "GET /": EVERYBODY,
+    "POST /language": PUBLIC,
+    "GET /cases": CASE,
+    "GET /cases/new": {E, S},
+    "POST /cases/new": {E, S},
+    "GET /cases/{case_id}": CASE,
+    "GET /cases/{case_id}/review": CASE,
+    "GET /cases/{case_id}/review/items": CASE,
+    "GET /cases/{case_id}/review/progress": CASE,
+    "POST /cases/{case_id}/review/lease": {G, V},
+    "POST /cases/{case_id}/grades": {G, V},
+    "POST /cases/{case_id}/undo": {G, V},
+    "GET /cases/{case_id}/media/{media_id}/thumbnail": CASE,
+    "POST /cases/{case_id}/media/{media_id}/clear": {G, V, S},
+    "GET /cases/{case_id}/items": CASE,
+    "GET /cases/{case_id}/media/{media_id}": CASE,
+    "GET /cases/{case_id}/media/{media_id}/similar": CASE,
+    "GET /cases/{case_id}/compare": CASE,
+    "POST /cases/{case_id}/media/{media_id}/grade": {G, V},
+    "POST /cases/{case_id}/media/{media_id}/tag": {G, V},
+    "POST /cases/{case_id}/media/{media_id}/note": {G, V},
+    "GET /cases/{case_id}/stacks/{stack_id}": CASE,
+    "POST /cases/{case_id}/stacks/{stack_id}/grade": {G, V},
+    "POST /cases/{case_id}/stacks/{stack_id}/out": {G, V},
+    "GET /cases/{case_id}/hits": CASE,
+    "GET /cases/{case_id}/timeline": CASE,
+    "GET /cases/{case_id}/map": CASE,
+    "GET /cases/{case_id}/links": CASE,
+    "GET /cases/{case_id}/team": CASE,
+    "POST /cases/{case_id}/team/add": {E, S},
+    "POST /cases/{case_id}/team/remove": {E, S},
+    "POST /cases/{case_id}/move": {E, S},
+    "GET /cases/{case_id}/export": {E, V, S},
+    "POST /cases/{case_id}/export": {E, V, S},
+    "POST /cases/{case_id}/export/ask": {E, S},
+    "POST /cases/{case_id}/delete/ask": {S},
+    "GET /cases/{case_id}/second": {G, V},
+    "POST /cases/{case_id}/second": {G, V},
+    "GET /cases/{case_id}/series": {V},
+    "POST /cases/{case_id}/series": {V},
+    "POST /cases/{case_id}/victims": {V},
+    "GET /disputes": {S},
+    "POST /disputes": {S},
+    "POST /disputes/readings": {S},
+    "GET /lists": EVERYBODY - {U},
+    "POST /lists/trust": {A},
+}
+
+
+def _routes(built):
+    for route in built.routes:
+        for handler in getattr(route, "route_handlers", ()):
+            if isinstance(handler, HTTPRouteHandler):
+                for method in handler.http_methods - {"OPTIONS", "HEAD"}:
+                    path = re.sub(r"\{(\w+):\w+\}", r"{\1}", route.path)
+                    yield f"{method} {path}"
+
+
+def test_every_route_is_in_the_table_and_the_other_way_round(installation):
+    assert set(_routes(app.build(installation.office))) == set(TABLE)
+
+
+def _ask(client, installation, route, token):
+    method, path = route.split()
+    path = path.format(
+        case_id=installation.case_id,
+        media_id=installation.media[0],
+        stack_id=installation.stacks[0],
+        version="x",
+        name="app.css",
+        token="x",
+    )
+    headers = {"sec-fetch-site": "same-origin", "accept": "application/json"}
+    if token:
+        headers["cookie"] = f"tutela={token}"
+    if method == "GET":
+        path += f"?left={installation.media[0]}&right={installation.media[1]}" * ("compare" in path)
+    return client.request(method, path, headers=headers, follow_redirects=False)
+
+
+@pytest.mark.parametrize("route", [route for route, roles in TABLE.items() if roles is not PUBLIC])
+def test_only_the_roles_of_the_table_may(client, installation, route):
+    for role in Role:
+        status = _ask(client, installation, route, installation.tokens[role]).status_code
+        assert (status != 403) == (role in TABLE[route]), (role, status)
+        assert status != 401
+        assert status < 500, (role, status)
+    assert _ask(client, installation, route, "").status_code == 401
+    if "{case_id}" in route:
+        status = _ask(client, installation, route, installation.tokens["outsider"]).status_code
+        assert status == 403
+
+
+def test_another_sites_page_can_change_nothing(client, installation):
+    for site in ("cross-site", "same-site"):
+        answer = client.post(
+            f"/cases/{installation.case_id}/undo",
+            headers={
+                "sec-fetch-site": site,
+                "accept": "application/json",
+                "cookie": f"tutela={installation.tokens['grader']}",
+            },
+            json={"request": "1"},
+        )
+        assert answer.status_code == 403
+        assert answer.json()["code"] == "cross_site"
+
+
+def test_every_answer_has_the_security_headers(client, installation):
+    for path in ("/", "/cases", "/nowhere", "/sign-in"):
+        answer = client.get(path, follow_redirects=False)
+        assert "script-src 'self'" in answer.headers["content-security-policy"]
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["x-content-type-options"] == "nosniff"
