@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 import msgspec
+
+from tutela.report.cells import cell
 
 Format = Literal["text", "jsonl", "csv"]
 Row = Mapping[str, Any]
@@ -40,7 +41,7 @@ def writer(
             sys.stdout, lineterminator="\r\n"
         )  # RFC 4180; it also makes a lone \r in a name be quoted
         table.writerow(names)
-        return lambda row: table.writerow([_cell(row.get(name)) for name in names])
+        return lambda row: table.writerow([cell(row.get(name)) for name in names])
     return lambda row: _print_text(text(row))
 
 
@@ -56,12 +57,3 @@ def _print_bytes(line: bytes) -> None:
 def _print_text(line: str) -> None:
     if line:
         print(line)
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, (list, dict, bool)):
-        return json.dumps(value, ensure_ascii=False)
-    text = str(value)
-    return f" {text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

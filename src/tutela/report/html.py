@@ -13,6 +13,7 @@ from typing import BinaryIO
 import jinja2
 
 from tutela.core.errors import ServiceError
+from tutela.report.drawing import Drawing
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,17 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """A headed part of a page: a sentence, then a table, or `empty` where there is nothing."""
+    """A headed part of a page: a sentence, a drawing, a table; or `empty` where there is neither.
+
+    `verbatim` is text whose lines and blanks matter, such as a signed note.
+    """
 
     title: str
     intro: str = ""
     table: Table | None = None
     empty: str = ""
+    drawing: Drawing | None = None
+    verbatim: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,7 @@ def write(page: Page, path: Path) -> None:
         lstrip_blocks=True,
     )
     template = environment.get_template("page.html")
-    style = environment.get_template("page.css").render()
+    style = "".join(environment.get_template(name).render() for name in ("page.css", "plot.css"))
     with replacing(path) as stream:
         for part in template.generate(page=page, style=style):
             stream.write(part.encode())

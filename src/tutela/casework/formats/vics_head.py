@@ -97,4 +97,5 @@ def _exhibits(ours: list[tuple[str, str]]) -> list[ExhibitSaid]:
 def _number(value: object) -> int | None:
     if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
         value = int(value.strip()[:18])
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    sound = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53
+    return value if sound and isinstance(value, int) else None

@@ -33,6 +33,7 @@ class SightingSaid(msgspec.Struct, frozen=True):
     """One place of a media: `entry` is the record it came with, `rest` what of it is not ours."""
 
     label: str
+    place: bytes
     path: str
     inside: tuple[str, ...]
     modified_at: datetime | None
@@ -54,6 +55,8 @@ class Material(msgspec.Struct, frozen=True, kw_only=True):
     width: int | None
     height: int | None
     pdq: bytes | None
+    latitude: float | None
+    longitude: float | None
     first_seen_at: datetime
     state: str
     code: str | None
@@ -140,6 +143,7 @@ def _filled(tx: Connection, case_id: CaseId, rows: Sequence[Any]) -> Iterator[Ma
 
 _COLUMNS: Final = (
     *("sha256", "sha1", "md5", "size_bytes", "kind", "is_picture", "width", "height", "pdq"),
+    *("latitude", "longitude"),
     *("first_seen_at", "state", "code"),
 )
 
@@ -160,6 +164,7 @@ def _sightings(
         select(
             Sighting.media_id,
             Exhibit.label,
+            Sighting.place,
             Sighting.path,
             Sighting.inside,
             Sighting.modified_at,
@@ -177,6 +182,7 @@ def _sighting(row: Any) -> SightingSaid:
     extra = dict(row.extra)
     return SightingSaid(
         row.label,
+        row.place,
         row.path,
         tuple(row.inside),
         row.modified_at,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import ijson
 from ijson.common import IncompleteJSONError, JSONError
@@ -16,7 +16,13 @@ from tutela.hashlist.value import DIGEST_BYTES
 BLOCK_BYTES = 1 << 18
 
 
-def start_of(stream: BinaryIO) -> int:
+class _Readable(Protocol):
+    def read(self, size: int = -1) -> bytes: ...
+
+    def seek(self, offset: int) -> int: ...
+
+
+def start_of(stream: _Readable) -> int:
     """Return where the JSON begins: behind a byte order mark, where there is one."""
     stream.seek(0)
     return len(BOM) if stream.read(len(BOM)) == BOM else 0
