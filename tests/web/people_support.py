@@ -81,7 +81,7 @@ class Town:
             client.headers["sec-fetch-site"] = "same-origin"
             client.follow_redirects = False
             if session:
-                client.cookies.set("tutela", session)
+                client.cookies.set("tutela", session, domain="127.0.0.1")
             yield client
 
 
