@@ -42,7 +42,7 @@ def page(request: Asked, template: str, /, status: int = 200, **context: Any) ->
             language=speaks,
             languages=NAMES,
             asker=asker(request),
-            places=_places(request),
+            navigation=_places(request),
             here=request.url.path,
             static=static_path,
         )

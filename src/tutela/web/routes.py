@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, ParamSpec, TypeVar
 
+import anyio.to_thread
 from litestar import get, post
 from litestar.handlers import HTTPRouteHandler
 
@@ -15,20 +18,36 @@ PUBLIC: Final = "public"
 HALF: Final = "half signed in"
 
 Needs = Permission | str
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-def reads(path: str, needs: Needs, **options: Any) -> Any:  # noqa: ANN401 Litestar's decorator
+def reads(path: str, needs: Needs, **options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Return a decorator for a handler that changes nothing (GET)."""
-    return get(path, sync_to_thread=True, needs=needs, **options)
+    return lambda handler: get(path, needs=needs, **options)(_threaded(handler))
 
 
-def changes(path: str, needs: Needs, **options: Any) -> Any:  # noqa: ANN401 Litestar's decorator
+def changes(path: str, needs: Needs, **options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Return a decorator for a handler that changes something or leaves a trace (POST)."""
     options.setdefault("status_code", 200)
-    return post(path, sync_to_thread=True, needs=needs, **options)
+    return lambda handler: post(path, needs=needs, **options)(_threaded(handler))
 
 
 def needs_of(handler: HTTPRouteHandler) -> Needs | None:
     """Return what a handler says it needs, or None where it says nothing."""
     found: Needs | None = handler.opt.get("needs")
     return found
+
+
+def _threaded(handler: Callable[P, R]) -> Callable[P, Awaitable[R]]:
+    """Run a handler in a thread, for it waits for the database.
+
+    Litestar's own `sync_to_thread` wraps a handler once more for each other method of its path,
+    and then answers with a coroutine (2.25).
+    """
+
+    @functools.wraps(handler)
+    async def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        return await anyio.to_thread.run_sync(functools.partial(handler, *args, **kwargs))
+
+    return run

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import msgspec
 from litestar import Response
-from litestar.enums import RequestEncodingType
 from litestar.exceptions import NotFoundException
-from litestar.params import Body, FromPath
+from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Redirect
 from sqlalchemy import Connection
 
@@ -25,7 +22,6 @@ from tutela.web.language import N_
 from tutela.web.office import Asked, office, who
 from tutela.web.routes import changes, reads
 
-_FORM = RequestEncodingType.URL_ENCODED
 
 ROLES = {
     Role.EXAMINER: N_("Examiner: opens cases, adds evidence, exports"),
@@ -69,7 +65,7 @@ def index(request: Asked) -> Response[str]:
 
 @changes("/administration/organisations", needs=Permission.ACCOUNTS)
 def add_organisation(
-    request: Asked, data: Annotated[NewOrganisation, Body(media_type=_FORM)]
+    request: Asked, data: URLEncodedBody[NewOrganisation]
 ) -> Response[str] | Redirect:
     """Add an organisation."""
     try:
@@ -82,7 +78,7 @@ def add_organisation(
 
 @changes("/administration/invite", needs=Permission.ACCOUNTS)
 def invite(
-    request: Asked, data: Annotated[Person, Body(media_type=_FORM)]
+    request: Asked, data: URLEncodedBody[Person]
 ) -> Response[str] | Redirect:
     """Invite a person; the one-time link is on this answer and never again."""
     try:
@@ -123,7 +119,7 @@ def change(
     request: Asked,
     account_id: FromPath[int],
     act: FromPath[str],
-    data: Annotated[Change, Body(media_type=_FORM)],
+    data: URLEncodedBody[Change],
 ) -> Response[str]:
     """Change roles, close an account or ask for a new way in; two persons where it takes them."""
     wanted, asker = AccountId(account_id), who(request)

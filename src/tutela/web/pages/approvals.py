@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import msgspec
 from litestar import Response
-from litestar.enums import RequestEncodingType
-from litestar.params import Body
+from litestar.params import URLEncodedBody
 from litestar.response import Redirect
 from sqlalchemy import Connection
 
@@ -50,7 +47,7 @@ def waiting(request: Asked) -> Response[str]:
 @changes("/approvals", needs=Permission.APPROVE)
 def decide(
     request: Asked,
-    data: Annotated[Decision, Body(media_type=RequestEncodingType.URL_ENCODED)],
+    data: URLEncodedBody[Decision],
 ) -> Response[str] | Redirect:
     """Grant or refuse. What was granted about an account is carried out at once."""
     if data.decision not in {"grant", "refuse"}:

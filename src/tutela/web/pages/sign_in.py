@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from litestar import Response
 from litestar.datastructures import Cookie
-from litestar.enums import RequestEncodingType
-from litestar.params import Body
+from litestar.params import URLEncodedBody
 from litestar.response import Redirect
 
 from tutela.access import sessions, signin
@@ -20,12 +19,11 @@ from tutela.core.errors import AccessError
 from tutela.core.principal import Principal
 from tutela.store import Database
 from tutela.web import render
-from tutela.web.office import Asked, office
+from tutela.web.office import Asked, Office, office
 from tutela.web.pages.language import own_path
 from tutela.web.routes import PUBLIC, changes, reads
 from tutela.web.security import cookie_name
 
-_FORM = RequestEncodingType.URL_ENCODED
 # What the browser may still have of pages; cookies it must keep, the language is one.
 CLEARED = '"cache", "storage"'
 
@@ -50,7 +48,7 @@ def ask(request: Asked) -> Response[str] | Redirect:
 
 @changes("/sign-in", needs=PUBLIC)
 def enter(
-    request: Asked, data: Annotated[Typed, Body(media_type=_FORM)]
+    request: Asked, data: URLEncodedBody[Typed]
 ) -> Response[str] | Response[Any]:
     """Let somebody in who shows password and code; every other answer is the same one."""
     place = office(request)
@@ -82,6 +80,24 @@ def leave(request: Asked) -> Response[Any]:
 def address(request: Asked) -> str:
     """Return the IP address that asks, as the server was told it."""
     return request.client.host if request.client else ""
+
+
+def way_name(place: Office) -> str:
+    """Name the cookie of a way in that is not finished: a passkey's or the agency's answer."""
+    return f"{cookie_name(place)}-way"
+
+
+def way_cookie(request: Asked, token: str) -> Cookie:
+    """Return the cookie of a way in. Lax: the agency's answer comes from another site."""
+    place = office(request)
+    return Cookie(
+        key=way_name(place),
+        value=token,
+        httponly=True,
+        samesite="lax",
+        max_age=sessions.HALF_MINUTES * 60,
+        secure=place.settings.web.origin.startswith("https:"),
+    )
 
 
 def let_in(request: Asked, answer: Response[Any], token: str) -> Response[Any]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from litestar import Response
-from litestar.enums import RequestEncodingType
-from litestar.params import Body, FromPath
+from litestar.params import FromPath, URLEncodedBody
 
 from tutela.access import enrolment
 from tutela.core.errors import AccessError, UsageError
@@ -34,7 +33,7 @@ def show(request: Asked, token: FromPath[str]) -> Response[str]:
 def accept(
     request: Asked,
     token: FromPath[str],
-    data: Annotated[Chosen, Body(media_type=RequestEncodingType.URL_ENCODED)],
+    data: URLEncodedBody[Chosen],
 ) -> Response[Any]:
     """Take the invitation up; recovery codes are on this answer and never again."""
     place = office(request)

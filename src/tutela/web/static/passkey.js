@@ -4,29 +4,24 @@ import { postJSON } from "./talk.js";
 
 const place = document.querySelector("#passkey");
 
-async function signIn() {
-  const options = await postJSON("/sign-in/passkey/start", {}, place.dataset.failed);
+async function signIn(words) {
+  const options = await postJSON("/sign-in/passkey/start", {}, words);
   const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options.publicKey);
   const credential = await navigator.credentials.get({ publicKey });
-  const next = document.querySelector("[name=next]")?.value ?? "";
   const answer = await postJSON(
     "/sign-in/passkey/finish",
-    { state: options.state, credential: credential.toJSON(), next },
-    place.dataset.failed,
+    { credential: credential.toJSON(), next: place.dataset.next },
+    words,
   );
   location.assign(answer.next);
 }
 
-async function enrol() {
-  const options = await postJSON("/account/passkeys/start", {}, place.dataset.failed);
+async function add(words) {
+  const options = await postJSON("/account/passkeys/start", {}, words);
   const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(options.publicKey);
   const credential = await navigator.credentials.create({ publicKey });
-  const label = document.querySelector("#passkey-label").value;
-  await postJSON(
-    "/account/passkeys/finish",
-    { state: options.state, credential: credential.toJSON(), label },
-    place.dataset.failed,
-  );
+  const label = place.querySelector("input").value;
+  await postJSON("/account/passkeys/finish", { credential: credential.toJSON(), label }, words);
   location.reload();
 }
 
@@ -36,9 +31,10 @@ if (place && window.PublicKeyCredential?.parseRequestOptionsFromJSON) {
     const said = place.querySelector("[role=status]");
     said.textContent = "";
     try {
-      await (place.dataset.enrol ? enrol() : signIn());
+      await (place.dataset.act === "add" ? add : signIn)(place.dataset.failed);
     } catch (error) {
-      said.textContent = error.name === "Refused" ? error.message : place.dataset.failed;
+      // What the browser itself says (cancelled, no passkey here) is in its own dialog.
+      said.textContent = error.status ? error.message : place.dataset.failed;
     }
   });
 }
