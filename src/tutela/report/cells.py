@@ -8,6 +8,13 @@ import json
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
+def shown(text: str) -> str:
+    """Return text for a person's eyes: what cannot be seen, or turns a line around, is escaped."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def cell(value: object) -> str:
     """Return a value as the text of a cell.
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from fpdf import FPDF, XPos, YPos
-from fpdf.enums import TableBordersLayout, TableCellFillMode
+from fpdf.enums import TableBordersLayout, TableCellFillMode, WrapMode
 from fpdf.fonts import FontFace, TTFFont
 
 from tutela.report.drawing import COLOURS, TEXT_SIZE, Dot, Drawing, Line, Rect, Shape, Text
@@ -26,7 +26,8 @@ FOLDERS: Final = (
 )
 _FACES: Final = {"": "DejaVuSans.ttf", "B": "DejaVuSans-Bold.ttf"}
 _MARGIN: Final = 18.0
-_INK, _SOFT, _LINE, _PANEL = "#1b1f24", "#56606b", "#d5dae0", "#f4f6f8"
+_INK, _SOFT, _LINE = "#1b1f24", "#56606b", "#d5dae0"
+_PANEL, _PAPER = "#f4f6f8", "#ffffff"
 _TONES: Final = {"alert": "#a3122a", "warn": "#7a4b00", "good": "#1c6434"}
 _FACTS_ACROSS: Final = 3
 _FACT_HEIGHT: Final = 19.0
@@ -54,9 +55,10 @@ class _Document(FPDF):
 
     def __init__(self, page: Page, made: datetime) -> None:
         super().__init__(format="A4")
-        self._page = page
+        self._of = page
         self.set_margins(_MARGIN, _MARGIN)
         self.set_auto_page_break(auto=True, margin=_MARGIN + 4)
+        self.c_margin = 0
         self._cmap: frozenset[int] | None = None
         self.face = "Helvetica"
         folder = next((f for f in FOLDERS if all((f / n).exists() for n in _FACES.values())), None)
@@ -90,7 +92,7 @@ class _Document(FPDF):
         self.set_font(self.face, "B" if bold else "", size)
         self.set_text_color(colour)
 
-    def line(self, text: str, height: float) -> None:  # type: ignore[override]
+    def paragraph(self, text: str, height: float) -> None:
         """Write a paragraph over the width of the paper."""
         self.multi_cell(0, height, self.said(text), new_x=XPos.LMARGIN, new_y=YPos.NEXT, align="L")
 
@@ -98,18 +100,18 @@ class _Document(FPDF):
         """Number each sheet; a sheet that lies alone says what it is of."""
         self.set_y(-_MARGIN + 4)
         self.ink(8, colour=_SOFT)
-        self.cell(0, 5, self.said(self._page.title)[:90])
+        self.cell(0, 5, self.said(self._of.title)[:90])
         self.set_x(_MARGIN)
         self.cell(0, 5, f"{self.page_no()} / {{nb}}", align="R")
 
     def head(self) -> None:
         self.ink(18, bold=True)
-        self.line(self._page.title, 9)
+        self.paragraph(self._of.title, 9)
         self.ink(10, colour=_SOFT)
-        self.line(self._page.subtitle, 5)
+        self.paragraph(self._of.subtitle, 5)
         self.ln(4)
-        for start in range(0, len(self._page.facts), _FACTS_ACROSS):
-            self._facts(self._page.facts[start : start + _FACTS_ACROSS])
+        for start in range(0, len(self._of.facts), _FACTS_ACROSS):
+            self._facts(self._of.facts[start : start + _FACTS_ACROSS])
 
     def _facts(self, facts: Sequence[Fact]) -> None:
         if self.will_page_break(_FACT_HEIGHT):
@@ -139,15 +141,17 @@ class _Document(FPDF):
 
     def section(self, section: Section) -> None:
         """Write one section; its title never stands alone at the foot of a sheet."""
-        if self.will_page_break(32):
+        drawing = section.drawing
+        drawn = drawing.height * self.epw / drawing.width if drawing else 0.0
+        if self.will_page_break(32 + drawn):
             self.add_page()
         self.ln(5)
         self.ink(13, bold=True)
         self.start_section(self.said(section.title))
-        self.line(section.title, 7)
+        self.paragraph(section.title, 7)
         if section.intro:
             self.ink(9, colour=_SOFT)
-            self.line(section.intro, 4.6)
+            self.paragraph(section.intro, 4.6)
             self.ln(1)
         if section.drawing:
             self._draw(section.drawing)
@@ -157,7 +161,7 @@ class _Document(FPDF):
             self._table(section.table)
         elif section.empty:
             self.ink(9)
-            self.line(section.empty, 5)
+            self.paragraph(section.empty, 5)
 
     def _verbatim(self, text: str) -> None:
         self.set_font("Courier", "", 7.5)
@@ -165,17 +169,18 @@ class _Document(FPDF):
         self.set_fill_color(_PANEL)
         shown = "".join(c if c == "\n" or " " <= c <= "~" else _escaped(c) for c in text)
         self.multi_cell(
-            0, 3.8, shown, fill=True, new_x=XPos.LMARGIN, new_y=YPos.NEXT, wrapmode="CHAR"
+            0, 3.8, shown, fill=True, new_x=XPos.LMARGIN, new_y=YPos.NEXT, wrapmode=WrapMode.CHAR
         )
         self.ln(2)
 
     def _table(self, table: Table) -> None:
         if table.caption:
             self.ink(8, colour=_SOFT)
-            self.line(table.caption, 4.4)
+            self.paragraph(table.caption, 4.4)
         rows = [[self.said(cell) for cell in row] for row in table.rows]
         self.ink(8)
         self.set_draw_color(_LINE)
+        self.set_fill_color(_PAPER)
         self.set_line_width(0.1)
         with self.table(
             text_align=[
@@ -187,7 +192,7 @@ class _Document(FPDF):
             borders_layout=TableBordersLayout.HORIZONTAL_LINES,
             headings_style=FontFace(emphasis="BOLD", fill_color=_PANEL),
             cell_fill_mode=TableCellFillMode.NONE,
-            wrapmode="CHAR",
+            wrapmode=WrapMode.CHAR,
         ) as drawn:
             drawn.row([self.said(column) for column in table.columns])
             for row in rows:
@@ -223,7 +228,7 @@ class _Document(FPDF):
                 self.set_line_width(0.2)
                 ends = (x1, y1), (x2, y2)
                 (ax, ay), (bx, by) = ((left + x * scale, top + y * scale) for x, y in ends)
-                super().line(ax, ay, bx, by)
+                self.line(ax, ay, bx, by)
             case Dot(x, y, radius):
                 self.set_fill_color(colour)
                 with self.local_context(fill_opacity=0.7):
@@ -239,8 +244,8 @@ class _Document(FPDF):
         """Write the lines under a page."""
         self.ln(6)
         self.ink(8, colour=_SOFT)
-        for text in self._page.footer:
-            self.line(text, 4.2)
+        for text in self._of.footer:
+            self.paragraph(text, 4.2)
             self.ln(1)
 
 
