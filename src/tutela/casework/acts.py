@@ -52,8 +52,8 @@ class Last(NamedTuple):
     before: list[Before]
 
 
-def begin(tx: Connection, act: Act) -> list[Any] | None:
-    """Return the answer that this request got before, or None where it is new.
+def begin(tx: Connection, act: Act) -> bytes | None:
+    """Return the answer (MessagePack) that this request got before, or None where it is new.
 
     The account's row is locked: its calls come one after another.
 
@@ -78,7 +78,7 @@ def begin(tx: Connection, act: Act) -> list[Any] | None:
             code="request",
             hint="take a new key for each save",
         )
-    answer: list[Any] = earlier.answer
+    answer: bytes = earlier.answer
     return answer
 
 
@@ -92,8 +92,8 @@ def keep(tx: Connection, act: Act, answer: list[Any], before: list[list[Before]]
             request=act.request or None,
             digest=act.digest,
             at=now(),
-            answer=msgspec.to_builtins(answer),
-            before=before,
+            answer=msgspec.msgpack.encode(answer),
+            before=msgspec.msgpack.encode(before),
             left=len(before),
         )
     )
@@ -113,7 +113,8 @@ def last(tx: Connection, account_id: AccountId, case_id: CaseId) -> Last | None:
     ).one_or_none()
     if row is None:
         return None
-    return Last(row.id, row.left, msgspec.convert(row.before[row.left - 1], list[Before]))
+    before = msgspec.msgpack.decode(row.before, type=list[list[Before]])
+    return Last(row.id, row.left, before[row.left - 1])
 
 
 def took_back(tx: Connection, decision: Last) -> None:

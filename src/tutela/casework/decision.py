@@ -106,7 +106,7 @@ def opened(
     digest = acts.digest(kind, case_id, body) if request else b""
     act = Act(by.account_id, case_id, kind, request, digest)
     earlier = acts.begin(tx, act)
-    return act, by, None if earlier is None else msgspec.convert(earlier, list[Given])
+    return act, by, None if earlier is None else msgspec.msgpack.decode(earlier, type=list[Given])
 
 
 def write(tx: Connection, by: Grader, case: CaseInfo, written: Iterable[Written]) -> list[int]:

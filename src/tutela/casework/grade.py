@@ -70,13 +70,12 @@ def give(
     }
     written = [_written(wish, decisions[wish.decision]) for wish in accepted]
     grade_ids = decision.write(tx, by, case, written)
-    before_codes = standing.codes(standing.places)
     before: list[list[Before]] = [[] for _ in decisions]
     for wish, one, grade_id in zip(accepted, written, grade_ids, strict=True):
         before[wish.decision].append(_apply(standing, one, grade_id))
     rules = policies.read(tx)
     events = [decision.event(case, "grade.given", one) for one in written]
-    events += standing.write(rules.votes_to_trust, before_codes)
+    events += standing.write(rules.votes_to_trust)
     events += second.answer(tx, by, case, readings)
     votes = {one.media_id: one.code for one in written if one.basis == "viewed" and one.code}
     second.follow(tx, by, case, votes)
@@ -131,7 +130,7 @@ def stack_out(tx: Connection, who: Principal, case_id: CaseId, media_id: MediaId
     decision.write(tx, by, case, written)
     for one in gone:
         standing.move(one, case_id, MediaState.OPEN.value, None)
-    standing.write(1, {})
+    standing.write(1)
     events = [log.Event("stack.split", f"media:{media_id}", {"case": case_id, "stack": made})]
     events += [decision.event(case, "grade.cleared", one) for one in written]
     log.record_many(tx, who, events)

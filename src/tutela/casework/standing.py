@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, delete, or_, select, update
+from sqlalchemy import Connection, Select, and_, delete, func, or_, select, update
 
 from tutela.audit.log import Event
 from tutela.casework import agreement
@@ -58,6 +58,7 @@ class Standing:
         self._agreed = agreement.of(tx, wanted, case.scheme)
         self._moved: set[tuple[int, int]] = set()
         self._voted: dict[int, Ballot | None] = {}
+        self._said: dict[int, str | None] = {}
 
     def here(self, media_id: int) -> Place:
         """Return how a media stands in this case."""
@@ -70,6 +71,9 @@ class Standing:
     def vote(self, media_id: int, ballot: Ballot | None) -> None:
         """Set this organisation's vote, or take it away."""
         votes = self.votes.setdefault(media_id, {})
+        if media_id not in self._said:
+            own = votes.get(self.organisation_id)
+            self._said[media_id] = own.code if own else None
         if ballot is None:
             votes.pop(self.organisation_id, None)
         else:
@@ -88,10 +92,10 @@ class Standing:
         for case_id in self.places[media_id]:
             self.move(media_id, case_id, state, code)
 
-    def write(self, votes_to_trust: int, before: dict[int, dict[int, str]]) -> list[Event]:
+    def write(self, votes_to_trust: int) -> list[Event]:
         """Write what has changed; return events of agreements for the caller to log.
 
-        `before` are the votes as they were (`codes()` taken before anything changed).
+        A vote that says what it said before changes no agreement: what was settled stays.
         """
         _count_up(self._tx, {case_id for _, case_id in self._moved})
         update_rows(
@@ -104,16 +108,12 @@ class Standing:
             ],
         )
         self._write_votes()
-        now = self.codes(self._voted)
-        changed = {m: codes for m, codes in now.items() if codes != before.get(m, {})}
-        return agreement.change(self._tx, self.case.scheme, changed, self._agreed, votes_to_trust)
-
-    def codes(self, media: Iterable[int]) -> dict[int, dict[int, str]]:
-        """Return the codes of all votes on media, by organisation."""
-        return {
-            media_id: {number: one.code for number, one in self.votes.get(media_id, {}).items()}
-            for media_id in media
+        changed = {
+            media_id: {number: one.code for number, one in self.votes[media_id].items()}
+            for media_id, ballot in self._voted.items()
+            if (ballot.code if ballot else None) != self._said[media_id]
         }
+        return agreement.change(self._tx, self.case.scheme, changed, self._agreed, votes_to_trust)
 
     def _write_votes(self) -> None:
         given = [(media_id, one) for media_id, one in self._voted.items() if one is not None]
@@ -173,7 +173,7 @@ class Standing:
             select(Vote.media_id, Vote.organisation_id, Vote.code, Vote.grade_id).where(
                 Vote.scheme == self.case.scheme, among(self._tx, Vote.media_id, media)
             )
-        )
+        ).all()
         found: dict[int, dict[int, Ballot]] = {}
         for media_id, organisation_id, code, grade_id in rows:
             found.setdefault(media_id, {})[organisation_id] = Ballot(code, grade_id)
@@ -206,9 +206,7 @@ def lock_stacks(tx: Connection, stack_ids: Iterable[int]) -> None:
     """Keep stacks as they are until the end of the transaction."""
     if tx.dialect.name == "postgresql":
         wanted = among(tx, Stack.id, stack_ids)
-        tx.execute(
-            select(Stack.id).where(wanted).order_by(Stack.id).with_for_update(key_share=True)
-        ).all()
+        _lock(tx, select(Stack.id).where(wanted).order_by(Stack.id))
 
 
 def lock_media(tx: Connection, media: Iterable[int]) -> None:
@@ -218,9 +216,13 @@ def lock_media(tx: Connection, media: Iterable[int]) -> None:
     """
     if tx.dialect.name == "postgresql":
         wanted = among(tx, Media.id, media)
-        tx.execute(
-            select(Media.id).where(wanted).order_by(Media.id).with_for_update(key_share=True)
-        ).all()
+        _lock(tx, select(Media.id).where(wanted).order_by(Media.id))
+
+
+def _lock(tx: Connection, rows: Select[int]) -> None:
+    """Lock rows in their order; only their number comes back."""
+    locked = rows.with_for_update(key_share=True).subquery()
+    tx.execute(select(func.count()).select_from(locked)).scalar_one()
 
 
 def _count_up(tx: Connection, case_ids: Iterable[int]) -> None:

@@ -50,13 +50,12 @@ def clear(
         raise ConflictError(
             "a media waits for a second reading", code="second_reading", hint="read it first"
         )
-    before_codes = standing.codes(everything)
     chosen = [one for one in dict.fromkeys(media_ids) if _clearable(standing, one)]
     before = [_open_again(standing, one) for one in chosen]
     for group in together.values():
         before += [_open_again(standing, one) for one in orphans(standing, group)]
     written = [Written(one.media_id, None, "cleared") for one in before]
-    return _finish(tx, who, (act, by, case), standing, before_codes, written, [before])
+    return _finish(tx, who, (act, by, case), standing, written, [before])
 
 
 def undo(tx: Connection, who: Principal, case_id: CaseId, *, request: str = "") -> list[Given]:
@@ -77,12 +76,11 @@ def undo(tx: Connection, who: Principal, case_id: CaseId, *, request: str = "") 
     if last is None:
         return []
     standing = Standing(tx, case, by.organisation_id, [one.media_id for one in last.before])
-    before_codes = standing.codes(standing.places)
     written = [
         _restore(standing, one) for one in reversed(last.before) if _untouched(standing, one)
     ]
     acts.took_back(tx, last)
-    return _finish(tx, who, (act, by, case), standing, before_codes, written, [])
+    return _finish(tx, who, (act, by, case), standing, written, [])
 
 
 def orphans(standing: Standing, group: Iterable[int]) -> list[int]:
@@ -98,14 +96,13 @@ def _finish(  # noqa: PLR0913, PLR0917 the end of two calls that differ in what 
     who: Principal,
     call: tuple[Act, Grader, CaseInfo],
     standing: Standing,
-    before_codes: dict[int, dict[int, str]],
     written: list[Written],
     before: list[list[Before]],
 ) -> list[Given]:
     act, by, case = call
     decision.write(tx, by, case, written)
     events = [decision.event(case, f"grade.{one.basis}", one) for one in written]
-    events += standing.write(policies.read(tx).votes_to_trust, before_codes)
+    events += standing.write(policies.read(tx).votes_to_trust)
     second.withdraw(tx, case, [one.media_id for one in written])
     given = [Given(MediaId(one.media_id), one.code, one.basis) for one in written]
     acts.keep(tx, act, given, [one for one in before if one])

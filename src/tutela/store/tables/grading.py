@@ -42,7 +42,8 @@ class GradingAct(Table):
 
     `kind` is `give`, `clear` or `undo`; `request` is the key that the client chose, `digest` the
     SHA-256 of what it asked. `answer` lists what was given; `before` has one entry a decision, with
-    what stood before it; `left` counts the decisions that can still be taken back.
+    what stood before it (both MessagePack, nobody searches them); `left` counts the decisions that
+    can still be taken back.
     """
 
     __tablename__ = "grading_acts"
@@ -58,8 +59,8 @@ class GradingAct(Table):
     request: Mapped[str | None]
     digest: Mapped[bytes]
     at: Mapped[datetime]
-    answer: Mapped[list[Any]]
-    before: Mapped[list[Any]]
+    answer: Mapped[bytes]
+    before: Mapped[bytes]
     left: Mapped[int]
 
 

@@ -83,8 +83,8 @@ def upgrade() -> None:
         sa.Column("request", sa.Text(), nullable=True),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("answer", JSON, nullable=False),
-        sa.Column("before", JSON, nullable=False),
+        sa.Column("answer", sa.LargeBinary(), nullable=False),
+        sa.Column("before", sa.LargeBinary(), nullable=False),
         sa.Column("left", WHOLE, nullable=False),
         sa.ForeignKeyConstraint(
             ["account_id"], ["accounts.id"], name=op.f("fk_grading_acts_account_id_accounts")
