@@ -85,10 +85,10 @@ class Town:
             yield client
 
 
-def town(database: Database, folder: Path, origin: str = ORIGIN, **web: str) -> Town:
+def town(database: Database, folder: Path, origin: str = ORIGIN) -> Town:
     settings = Settings(
         audit=AuditSettings(signing_key=folder / "keys" / "audit.key"),
-        web=WebSettings(origin=origin, **web),
+        web=WebSettings(origin=origin),
     )
     key = place(settings.audit)
     create_key(key)

@@ -22,7 +22,6 @@ from tutela.web.language import N_
 from tutela.web.office import Asked, office, who
 from tutela.web.routes import changes, reads
 
-
 ROLES = {
     Role.EXAMINER: N_("Examiner: opens cases, adds evidence, exports"),
     Role.GRADER: N_("Grader: reviews and grades"),
@@ -77,9 +76,7 @@ def add_organisation(
 
 
 @changes("/administration/invite", needs=Permission.ACCOUNTS)
-def invite(
-    request: Asked, data: URLEncodedBody[Person]
-) -> Response[str] | Redirect:
+def invite(request: Asked, data: URLEncodedBody[Person]) -> Response[str] | Redirect:
     """Invite a person; the one-time link is on this answer and never again."""
     try:
         with office(request).database.write() as tx:

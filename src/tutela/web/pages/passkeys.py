@@ -10,8 +10,8 @@ from litestar.datastructures import Cookie
 from litestar.params import JSONBody
 
 from tutela.access import passkeys
+from tutela.access.ceremony import Ceremony
 from tutela.access.model import Permission
-from tutela.access.passkeys import Ceremony
 from tutela.core.errors import AccessError
 from tutela.web.office import Asked, office, who
 from tutela.web.pages.language import own_path

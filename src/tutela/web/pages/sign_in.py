@@ -47,9 +47,7 @@ def ask(request: Asked) -> Response[str] | Redirect:
 
 
 @changes("/sign-in", needs=PUBLIC)
-def enter(
-    request: Asked, data: URLEncodedBody[Typed]
-) -> Response[str] | Response[Any]:
+def enter(request: Asked, data: URLEncodedBody[Typed]) -> Response[str] | Response[Any]:
     """Let somebody in who shows password and code; every other answer is the same one."""
     place = office(request)
     given = signin.Credentials(data.name, data.password, data.code, address(request))
