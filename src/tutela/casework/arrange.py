@@ -6,6 +6,7 @@ their lead and their decision; what joins a stack that a person has decided is `
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -115,26 +116,17 @@ def _take_up(tx: Connection, case_id: CaseId) -> None:
 
 def _stack(tx: Connection, case: CaseInfo, pictures: Sequence[Picture]) -> _Stacked:
     """Give every picture that has no stack one; `pictures` are told theirs."""
-    there = {picture.media_id: picture for picture in pictures}
-    leads = [
-        (stack_id, there[lead])
-        for stack_id, lead in tx.execute(
-            select(Stack.id, Stack.lead_media_id).where(Stack.case_id == case.id).order_by(Stack.id)
-        )
-        if lead in there and _stackable(there[lead])
-    ]
     fresh = [picture for picture in pictures if picture.stack_id is None]
     if not fresh:
         return _Stacked()
-    alike = sorted((p for p in fresh if _stackable(p)), key=_best_first)
-    alone = [p for p in fresh if not _stackable(p)]
+    there = _leads(tx, case, pictures)
+    rows = [lead for _, lead in there]
+    rows += sorted((picture for picture in fresh if _stackable(picture)), key=_best_first)
+    alone = [picture for picture in fresh if not _stackable(picture)]
     radius = min(policies.read(tx).stack_radius_bits, stacking.RADIUS_MAXIMUM_BITS)
-    rows = [lead for _, lead in leads] + alike
-    lead_of = stacking.lead_of(_codes(rows), len(leads), radius)
-    sizes: dict[int, int] = {}
-    for row in lead_of[len(leads) :].tolist():
-        sizes[row] = sizes.get(row, 0) + 1
-    new = [row for row in range(len(leads), len(rows)) if lead_of[row] == row]
+    leads = stacking.lead_of(_codes(rows), len(there), radius).tolist()
+    sizes = Counter(leads[len(there) :])
+    new = [row for row in range(len(there), len(rows)) if leads[row] == row]
     made = insert_returning(
         tx,
         Stack,
@@ -143,22 +135,33 @@ def _stack(tx: Connection, case: CaseInfo, pictures: Sequence[Picture]) -> _Stac
     )
     for picture, stack_id in zip(alone, made[len(new) :], strict=True):
         picture.stack_id = stack_id
-    ids = {row: stack_id for row, (stack_id, _) in enumerate(leads)}
+    ids = {row: stack_id for row, (stack_id, _) in enumerate(there)}
     ids |= dict(zip(new, made, strict=False))
-    for row in range(len(leads), len(rows)):
-        rows[row].stack_id = ids[int(lead_of[row])]
-    grown = {leads[row]: count for row, count in sizes.items() if row < len(leads)}
-    _grow(tx, {stack_id: count for (stack_id, _), count in grown.items()})
-    joined = {row: rows[int(lead_of[row])] for row in range(len(leads), len(rows))}
-    return _Stacked(
-        new=len(made),
-        joined=sum(1 for row, lead in joined.items() if rows[row] is not lead),
-        decided={
-            rows[row].media_id: lead.code
-            for row, lead in joined.items()
-            if rows[row] is not lead and lead.state is MediaState.GRADED and lead.code
-        },
+    _grow(tx, {ids[row]: count for row, count in sizes.items() if row < len(there)})
+    found = _Stacked(new=len(made))
+    for row in range(len(there), len(rows)):
+        picture, lead = rows[row], rows[leads[row]]
+        picture.stack_id = ids[leads[row]]
+        if picture is not lead:
+            found.joined += 1
+            if lead.state is MediaState.GRADED and lead.code:
+                found.decided[picture.media_id] = lead.code
+    return found
+
+
+def _leads(
+    tx: Connection, case: CaseInfo, pictures: Sequence[Picture]
+) -> list[tuple[int, Picture]]:
+    """Return the stacks that are there with their leads, where something may join them."""
+    there = {picture.media_id: picture for picture in pictures}
+    rows = tx.execute(
+        select(Stack.id, Stack.lead_media_id).where(Stack.case_id == case.id).order_by(Stack.id)
     )
+    return [
+        (stack_id, there[lead])
+        for stack_id, lead in rows
+        if lead in there and _stackable(there[lead])
+    ]
 
 
 def _grow(tx: Connection, counts: dict[int, int]) -> None:

@@ -9,6 +9,11 @@ A lead is found without comparing with all of them: a code is cut into pieces; t
 cut-off agree in at least one of r + 1 pieces, or in one of (r + 1) / 2 but for one bit (the
 pigeonhole principle), so only leads that share such a piece are compared. Pictures that were turned
 or mirrored stack too, though less surely: see `turned`.
+
+On 22 packaged photographs the nearest two different ones lie 102 bits apart. Of their copies at
+half the size, brighter, or coded again, 65 of 66 lie within 16 bits of the original, and of
+mirrored copies 21 of 22 (`tests/casework/test_stacking.py`). So 16 bits is the usual cut-off: what
+it joins is a copy or the next picture of a burst.
 """
 
 from __future__ import annotations
@@ -56,7 +61,7 @@ def _run(
     exact = radius_bits <= _EXACT_MOST
     pieces = max(radius_bits + 1, _PIECES) if exact else _PIECES
     bounds = (settled, radius_bits, 0 if exact else _PIECES, grows)
-    looks = _words(turned(codes)).reshape(-1, len(codes), _WORDS)
+    looks = _words(turned(codes)).reshape(8, len(codes), _WORDS)
     edges = (np.arange(pieces + 1) * _BITS) // pieces
     heads = np.full((pieces, 1 << int(np.diff(edges).max())), _NOBODY, np.int64)
     following = np.full((pieces, len(codes)), _NOBODY, np.int64)
