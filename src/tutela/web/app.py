@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from litestar import Litestar, MediaType, Response
-from litestar.config.allowed_hosts import AllowedHostsConfig
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException, NotFoundException
 from litestar.handlers import HTTPRouteHandler
@@ -24,12 +21,12 @@ YEAR_S = 31_536_000
 @reads("/static/{version:str}/{name:str}", needs=PUBLIC)
 def static(version: FromPath[str], name: FromPath[str]) -> Response[bytes]:
     """Give a file that pages are made of."""
-    found = render.static_file(name)
-    if found is None or found[1] != version:
+    present, found = render.static_files()
+    if name not in found or version != present:
         raise NotFoundException
     kinds = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
     return Response(
-        found[0],
+        found[name],
         media_type=kinds.get(name.rpartition(".")[2], MediaType.TEXT),
         headers={"Cache-Control": f"public, max-age={YEAR_S}, immutable"},
     )
@@ -41,18 +38,16 @@ def build(office: Office) -> Litestar:
     Raises:
         RuntimeError: a route does not say who may use it (a defect of ours).
     """
-    hosts = {urlsplit(office.settings.web.origin).hostname or "", "localhost", "127.0.0.1"}
     app = Litestar(
         [static, *ROUTES],
         state=State({"office": office}),
-        guards=[security.same_origin, security.authorised],
+        guards=[security.known_host, security.same_origin, security.authorised],
         before_send=[security.add_headers],
         exception_handlers={
             TutelaError: errors.on_ours,
             HTTPException: errors.on_http,
             Exception: errors.on_any,
         },
-        allowed_hosts=AllowedHostsConfig(allowed_hosts=sorted(hosts - {""})),
         openapi_config=None,
         logging_config=None,
         request_max_body_size=MAX_BODY_BYTES,

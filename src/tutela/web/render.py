@@ -104,18 +104,21 @@ def _count(value: int) -> str:
 
 
 @cache
-def static_file(name: str) -> tuple[bytes, str] | None:
-    """Return a file that pages are made of, with its version; None where there is none."""
+def static_files() -> tuple[str, dict[str, bytes]]:
+    """Return the files that pages are made of, and the version of all of them together.
+
+    One version for all, since our modules import each other by their bare names.
+    """
     folder: Traversable = files("tutela.web") / "static"
-    found = next((file for file in folder.iterdir() if file.name == name), None)
-    if found is None:
-        return None
-    data = found.read_bytes()
-    return data, hashlib.sha256(data).hexdigest()[:12]
+    found = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
+    digest = hashlib.sha256()
+    for name, data in sorted(found.items()):
+        digest.update(f"{name} {len(data)} ".encode() + data)
+    return digest.hexdigest()[:12], found
 
 
 def static_path(name: str) -> str:
-    """Return where a page finds one of our files; a changed file has another path."""
-    found = static_file(name)
-    assert found is not None, name
-    return f"/static/{found[1]}/{name}"
+    """Return where a page finds one of our files; where any has changed all have another path."""
+    version, found = static_files()
+    assert name in found, name
+    return f"/static/{version}/{name}"

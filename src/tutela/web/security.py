@@ -44,6 +44,19 @@ HEADERS = {
 Connection = ASGIConnection[Any, Any, Any, Any]
 
 
+def known_host(connection: Connection, _handler: BaseRouteHandler) -> None:
+    """Refuse a request for a host that we are not (DNS rebinding); this machine's names are ours.
+
+    Raises:
+        AccessError: the Host header names another.
+    """
+    place: Office = connection.app.state.office
+    ours = {urlsplit(place.settings.web.origin).hostname, "localhost", "127.0.0.1", "::1"}
+    asked = urlsplit(f"//{connection.headers.get('host', '')}").hostname
+    if asked not in ours:
+        raise AccessError("this server has another name", code="host")
+
+
 def same_origin(connection: Connection, _handler: BaseRouteHandler) -> None:
     """Refuse a change that another site's page asks for.
 
