@@ -110,13 +110,14 @@ def _begin(
                 hint="give another --label",
             )
         return exhibit
+    device, path = storable(source.device), storable(source.path)
     made = tx.execute(
         insert(Exhibit)
         .values(
             case_id=case_id,
             label=label,
-            source=storable(source.path),
-            device=storable(source.device),
+            source=path,
+            device=device,
             state=ExhibitState.ADDING,
             seen=0,
             hashed=0,
@@ -139,7 +140,7 @@ def _begin(
         who,
         "exhibit.begun",
         f"exhibit:{made}",
-        texts={"label": label, "device": source.device, "source": source.path},
+        texts={"label": label, "device": device, "source": path},
         case=case_id,
     )
     return cases.exhibit_info(tx.execute(_exhibit().where(Exhibit.id == made)).one())

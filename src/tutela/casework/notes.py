@@ -38,18 +38,19 @@ def write(tx: Connection, who: Principal, case_id: CaseId, subject: str, text: s
         of_case(tx, case_id, [int(number)])
     if not text.strip() or len(text) > CHARACTERS:
         raise UsageError(f"a note has 1 to {CHARACTERS:,} characters")
+    written = storable(text)
     made = tx.execute(
         insert(Note)
         .values(
             case_id=case_id,
             subject=subject,
-            text=storable(text),
+            text=written,
             written_by=who.account_id,
             written_at=now(),
         )
         .returning(Note.id)
     ).scalar_one()
-    log.record(tx, who, "note.written", subject, texts={"text": text}, case=case_id, note=made)
+    log.record(tx, who, "note.written", subject, texts={"text": written}, case=case_id, note=made)
     return made
 
 

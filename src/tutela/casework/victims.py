@@ -39,17 +39,18 @@ def create(
     called = line(pseudonym, CHARACTERS, "a pseudonym")
     if tx.execute(select(Victim.id).where(Victim.pseudonym == called)).first() is not None:
         raise UsageError(f"the pseudonym {called} is in use", code="victim_exists")
+    kept_at = line(reference, CHARACTERS, "a reference") if reference.strip() else ""
     made = tx.execute(
         insert(Victim)
         .values(
             pseudonym=called,
             state=STATES[0],
-            reference=line(reference, CHARACTERS, "a reference") if reference.strip() else "",
+            reference=kept_at,
             created_at=now(),
         )
         .returning(Victim.id)
     ).scalar_one()
-    texts = {"pseudonym": called, "reference": reference}
+    texts = {"pseudonym": called, "reference": kept_at}
     log.record(tx, who, "victim.created", f"victim:{made}", texts=texts, case=case_id)
     return VictimId(made)
 
