@@ -12,10 +12,9 @@ from litestar.params import JSONBody
 from tutela.access import passkeys
 from tutela.access.ceremony import Ceremony
 from tutela.access.model import Permission
-from tutela.core.errors import AccessError
 from tutela.web.office import Asked, office, who
 from tutela.web.pages.language import own_path
-from tutela.web.pages.sign_in import address, let_in, way_cookie, way_name
+from tutela.web.pages.sign_in import address, let_in, way, way_cookie, way_name
 from tutela.web.routes import PUBLIC, changes
 
 JSON = Response[dict[str, Any]]
@@ -42,7 +41,7 @@ def finish(request: Asked, data: JSONBody[Answer]) -> Response[Any]:
     """Let in who holds the passkey; the answer says where to go on."""
     place = office(request)
     token = passkeys.finish_signin(
-        place.database, place.settings.web, _way(request), _json(data), address(request)
+        place.database, place.settings.web, way(request), _json(data), address(request)
     )
     answer: JSON = Response({"next": own_path(data.next)})
     answer.delete_cookie(way_name(place))
@@ -61,7 +60,7 @@ def begin_adding(request: Asked) -> JSON:
 def finish_adding(request: Asked, data: JSONBody[Answer]) -> JSON:
     """Keep a new passkey of the own account."""
     place = office(request)
-    said = Ceremony(_way(request), _json(data))
+    said = Ceremony(way(request), _json(data))
     made = passkeys.finish_adding(
         place.database, who(request), place.settings.web, said, data.label
     )
@@ -73,13 +72,6 @@ def finish_adding(request: Asked, data: JSONBody[Answer]) -> JSON:
 def _begun(request: Asked, ceremony: Ceremony) -> JSON:
     cookie: Cookie = way_cookie(request, ceremony.session)
     return Response({"publicKey": msgspec.json.decode(ceremony.options)}, cookies=[cookie])
-
-
-def _way(request: Asked) -> str:
-    token = request.cookies.get(way_name(office(request)))
-    if token is None:
-        raise AccessError("this took too long", code="sign_in", hint="begin again")
-    return token
 
 
 def _json(data: Answer) -> str:

@@ -85,6 +85,18 @@ def way_name(place: Office) -> str:
     return f"{cookie_name(place)}-way"
 
 
+def way(request: Asked) -> str:
+    """Return the token of a way in that this browser has begun.
+
+    Raises:
+        AccessError: it has not, or too long ago.
+    """
+    token = request.cookies.get(way_name(office(request)))
+    if token is None:
+        raise AccessError("this took too long", code="sign_in", hint="begin again")
+    return token
+
+
 def way_cookie(request: Asked, token: str) -> Cookie:
     """Return the cookie of a way in. Lax: the agency's answer comes from another site."""
     place = office(request)
