@@ -348,3 +348,13 @@ def test_a_case_whose_authority_ended_takes_nothing(small_office: Office, tmp_pa
     with pytest.raises(UsageError) as caught:
         imported(small_office, tmp_path, document(case(medium())), number="TEST/0001")
     assert caught.value.code == "authority"
+
+
+def test_an_imported_case_is_ready_for_review(small_office: Office, tmp_path: Path):
+    content = document(
+        case(medium("a"), medium("b", Category=1), medium("v", MimeType="video/mp4"))
+    )
+    imported(small_office, tmp_path, content, arranged=True)
+    states = {(row.state, row.position is None) for row in rows(small_office, CaseMedia)}
+    assert ("open", False) in states
+    assert ("graded", False) in states
