@@ -26,7 +26,7 @@ from tutela.core.time import now
 from tutela.store.bulk import upsert_rows
 from tutela.store.tables.access import CaseMember
 from tutela.store.tables.casework import Case, CaseMedia, Media
-from tutela.store.tables.grading import Agreement, Grade, Vote
+from tutela.store.tables.grading import Agreement, Grade, SecondReading, Vote
 
 
 class AgreementState(enum.StrEnum):
@@ -101,11 +101,18 @@ def seen(
 ) -> dict[int, Agreed]:
     """Return what was agreed on media of a case, for those the organisation of `who` voted on.
 
+    What somebody else graded and `who` may have to read a second time is left out.
+
     Raises:
         AccessError: `who` may not read this case.
     """
     require(tx, who, Permission.CASE_READ, case_id)
     scheme = tx.execute(select(Case.scheme).where(Case.id == case_id)).scalar_one()
+    withheld = select(SecondReading.media_id).where(
+        SecondReading.case_id == case_id,
+        SecondReading.state == "open",
+        func.coalesce(SecondReading.first_account_id, -1) != who.account_id,
+    )
     voted = tx.execute(
         select(Vote.media_id)
         .join(CaseMedia, CaseMedia.media_id == Vote.media_id)
@@ -114,6 +121,7 @@ def seen(
             Vote.scheme == scheme,
             Vote.organisation_id == who.organisation_id,
             among(tx, Vote.media_id, media_ids),
+            Vote.media_id.not_in(withheld),
         )
     )
     return of(tx, voted.scalars().all(), scheme)
