@@ -18,6 +18,13 @@ from joserfc import jwt
 from joserfc.jwk import KeySet, RSAKey
 
 
+def _key() -> RSAKey:
+    return RSAKey.generate_key(2048, {"use": "sig"}, auto_kid=True)
+
+
+FIRST_KEY = _key()
+
+
 class Agency:
     """Signs in whom `subject` names; the other attributes make it misbehave."""
 
@@ -31,11 +38,11 @@ class Agency:
         self.padding = 0
         self.asked: list[str] = []
         self.issuer = ""
+        self.key = FIRST_KEY
         self._codes: dict[str, dict[str, str]] = {}
-        self.new_key()
 
     def new_key(self) -> None:
-        self.key = RSAKey.generate_key(2048, {"use": "sig"}, auto_kid=True)
+        self.key = _key()
 
     def authorise(self, url: str) -> dict[str, str]:
         """Do what the browser and the person would do; return the query that comes back."""

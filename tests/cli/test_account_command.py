@@ -83,3 +83,12 @@ def test_an_account_that_may_not_is_refused():
 def test_an_organisation_that_is_not_there_is_named():
     with pytest.raises(UsageError, match="no organisation Elsewhere"):
         account.invite("bo.day", organisation="Elsewhere", break_glass=WHY)
+
+
+def test_a_subject_of_the_agency_is_bound_where_there_is_one(monkeypatch):
+    with pytest.raises(UsageError, match="needs an agency"):
+        account.invite("bo.day", subject="officer-7", break_glass=WHY)
+    monkeypatch.setenv("TUTELA_WEB_OIDC_ISSUER", "https://agency.example")
+    assert account.invite("bo.day", subject="officer-7", break_glass=WHY) == 0
+    with pytest.raises(UsageError, match="bound to an account already"):
+        account.invite("cy.fox", subject="officer-7", break_glass=WHY)

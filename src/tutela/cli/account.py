@@ -63,6 +63,7 @@ def invite(
     organisation: str = "",
     program: bool = False,
     again: bool = False,
+    subject: str = "",
     break_glass: str = "",
     config: Path | None = None,
 ) -> int:
@@ -82,10 +83,11 @@ def invite(
         organisation: Name of the organisation; may be left out where there is one only.
         program: Enrol a program and print its token, instead of a link.
         again: Print a new link for a person who has not used theirs.
+        subject: Who the person is at the agency's sign-in (its `sub`), where one is set up.
         break_glass: Reason to act directly on the database instead of as an account.
         config: Settings file.
     """
-    from tutela.access import accounts, changes  # noqa: PLC0415 - heavy, as above
+    from tutela.access import accounts, changes, oidc  # noqa: PLC0415 - heavy, as above
     from tutela.cli.open import opened  # noqa: PLC0415 - as above
 
     roles = role or []
@@ -101,6 +103,8 @@ def invite(
                     if program
                     else accounts.invite(tx, office.who, home, name, display_name, roles)
                 )
+            if subject:
+                oidc.bind(tx, office.who, office.settings.web, account_id, subject)
             held = changes.roles_of(tx, account_id)
         print(secret if program else f"{_origin(office)}/welcome/{secret}")
         kept = "the token is" if program else "the link works once, for 24 hours, and is"
