@@ -113,11 +113,12 @@ def canonical(data: Mapping[str, Value]) -> bytes:
 
     Raises:
         ValueError: a float, an integer that a double cannot hold, half a surrogate pair, a name
-            beyond ASCII (which sort another way there), or no JSON at all.
+            of rare characters, or no JSON at all.
     """
     for name, value in data.items():
-        if not name.isascii():
-            raise ValueError("a fact of an audit event has a name beyond ASCII")
+        # RFC 8785 sorts by UTF-16, the encoder by code points: the same below the surrogates.
+        if not name.isascii() and max(name) >= "\ud800":
+            raise ValueError("a fact of an audit event has a name of rare characters")
         if type(value) is not str:
             _check(value)
     return _encode(data)

@@ -1,0 +1,147 @@
+"""Every action that the log may hold, with what it says; the reference page is made from this.
+
+A test reads the code and fails for an action that is written and not named here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+# By noun, in the order of the page: action -> what happened.
+_ACCOUNTS: Mapping[str, str] = {
+    "organisation.created": "An organisation was made; its name is kept beside the log.",
+    "account.invited": "A person was invited, or again; the name is kept beside the log.",
+    "account.accepted": "An invited person set a password or passkey, or came in by the agency.",
+    "account.enrolled": "A program got an account and its token.",
+    "account.answered-for": "A person answers for a program.",
+    "account.token-renewed": "A program got another token; the one before is void.",
+    "account.subject-bound": "An account was bound to a subject of the agency's OpenID Connect.",
+    "account.roles-set": "The roles of an account were set.",
+    "account.closed": "An account was closed, and its sessions with it.",
+    "account.reset": "Every way in of an account was taken away, and it was invited anew.",
+    "account.bootstrap": "A change that needs two persons was made by one: there was no second.",
+    "account.password-changed": "Somebody changed the own password.",
+    "account.authenticator-changed": "Somebody set up another authenticator.",
+    "account.recovery-renewed": "Somebody got other recovery codes; those before are void.",
+    "passkey.added": "A passkey was added to an account.",
+    "passkey.removed": "A passkey was taken off an account.",
+    "preference.set": "A preference of an account was set; its name only.",
+}
+_SIGN_IN: Mapping[str, str] = {
+    "session.started": "Somebody signed in, and how.",
+    "session.ended": "A session was ended before its time.",
+    "signin.failed": "A try to sign in failed; the address is kept beside the log.",
+    "glass.broken": "Somebody acted directly on the database; the reason is kept beside the log.",
+}
+_TWO_PERSONS: Mapping[str, str] = {
+    "approval.asked": "Something that needs two persons was asked for.",
+    "approval.granted": "Another person granted it.",
+    "approval.refused": "Another person refused it.",
+    "approval.used": "What was granted was carried out, once.",
+}
+_CASES: Mapping[str, str] = {
+    "case.created": "A case was opened.",
+    "case.authorised": "A legal authority was recorded for a case.",
+    "case.closed": "A case was closed.",
+    "case.reopened": "A closed case was opened again.",
+    "case.held": "A legal hold was laid on a case: nothing of it is deleted.",
+    "case.released": "The legal hold of a case was lifted.",
+    "case.deleted": "A case was deleted after two persons agreed.",
+    "case.arranged": "Known media were graded on arrival, similar ones stacked, all put in order.",
+    "case.imported": "A case came from a file of another system.",
+    "case.exported": "Rows, a report or a case file were made, with or without media.",
+    "team.joined": "An account was put on the team of a case.",
+    "team.left": "An account was taken off the team of a case.",
+}
+_EVIDENCE: Mapping[str, str] = {
+    "exhibit.begun": "Reading of an exhibit began, or went on.",
+    "exhibit.completed": "An exhibit was read to its end.",
+    "evidence.added": "Media of an exhibit were added to a case.",
+    "evidence.imported": "Media of a case file were added to a case.",
+    "media.viewed": "Somebody saw a clear picture, and why.",
+    "vault.checked": "Everything in the vault was decrypted and compared.",
+    "vault.rotated": "The keys of the vault were wrapped by another master key.",
+    "vault.shredded": "The key of a media was destroyed, and the media with it.",
+}
+_GRADES: Mapping[str, str] = {
+    "grade.given": "A media was graded: by a person, by its stack, or by a trusted list.",
+    "grade.cleared": "A grade was taken back.",
+    "grade.imported": "A grade came with a case file of another system.",
+    "stack.split": "A media was taken out of its stack.",
+    "agreement.indicative": "An agreement went back to being indicative.",
+    "agreement.trusted": "Enough organisations agree about a media, undisputed.",
+    "agreement.disputed": "Organisations disagree about a media.",
+    "agreement.none": "No vote about a media is left.",
+    "agreement.settled": "A dispute was settled; the reason is kept beside the log.",
+    "grade.read_again": "A second reader, blind to the first, graded a media; it is no vote.",
+    "reading.agreed": "The second reader gave the same grade as the first.",
+    "reading.differed": "The second reader gave another grade than the first.",
+    "reading.settled": "A supervisor decided between two readings; the reason is kept beside.",
+}
+_LEADS: Mapping[str, str] = {
+    "series.created": "A series was named.",
+    "series.joined": "A media was put into a series; the reason is kept beside the log.",
+    "series.left": "A media was taken out of a series.",
+    "victim.created": "A pseudonym was given to somebody whom media depict.",
+    "victim.changed": "A victim is unidentified, identified or safe.",
+    "victim.seen": "A media depicts a victim.",
+    "victim.unseen": "A media does not depict a victim after all.",
+    "tag.added": "A media was tagged; the word is kept beside the log.",
+    "tag.removed": "A tag was taken off a media.",
+    "note.written": "A note was written; its text is kept beside the log.",
+}
+_INSTALLATION: Mapping[str, str] = {
+    "policy.changed": "A rule of this installation was changed.",
+    "scheme.changed": "The codes of an editable grading scheme were set.",
+    "db.upgraded": "The database was brought to another revision.",
+    "db.backed_up": "A backup of the database was made.",
+    "db.restored": "The database came back from a backup.",
+}
+GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
+    "Accounts": _ACCOUNTS,
+    "Signing in": _SIGN_IN,
+    "Two persons": _TWO_PERSONS,
+    "Cases": _CASES,
+    "Evidence": _EVIDENCE,
+    "Grades": _GRADES,
+    "Series, victims, tags and notes": _LEADS,
+    "Installation": _INSTALLATION,
+}
+ACTIONS: Final[Mapping[str, str]] = {
+    action: sentence for group in GROUPS.values() for action, sentence in group.items()
+}
+
+_HEAD = """# Events of the audit log
+
+Every change and every view of a clear picture is one event. An event is canonical JSON (RFC 8785):
+
+| key | what it holds |
+| --- | --- |
+| `seq` | the number of the event, from 0 without a gap |
+| `at` | when, in UTC, to the microsecond |
+| `by` | number of the account, or null for the system and for direct use of the database |
+| `via` | `web`, `cli`, `api`, `system` or `break-glass` |
+| `act` | what happened: an action of the tables below |
+| `on` | what it concerns: `case:3`, `media:12`, `account:4`, ... |
+| `data` | facts: numbers, codes, truths; never names, addresses, paths or free words |
+| `prev` | first 8 bytes of the leaf hash of the event before, in hexadecimal |
+| `v` | 1 |
+
+Words, such as a reason or a name, are kept beside the event and can be erased. In their place
+`data` holds `salted:` and the SHA-256 of a random salt and the words.
+"""
+
+
+def page() -> str:
+    """Return the reference page of all actions."""
+    return "".join(_page())
+
+
+def _page() -> Iterator[str]:
+    yield "<!-- Made by `make docs` from the code; changes here are lost. -->\n\n"
+    yield _HEAD
+    for title, group in GROUPS.items():
+        yield f"\n## {title}\n\n| action | meaning |\n| --- | --- |\n"
+        for action, sentence in group.items():
+            yield f"| `{action}` | {sentence} |\n"
