@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, insert, text
 
-import casework_stage as stage  # noqa: F401 puts the tests' modules on the path
-import web_support
+import casework_stage as stage
 from tutela.core.ids import AccountId, CaseId
 from tutela.store import Database
 from tutela.store.tables.access import Account, AccountRole, CaseMember, Organisation
@@ -62,7 +61,7 @@ def _person(tx: Connection, office: int, number: int) -> Person:
         .returning(Account.id)
     ).scalar_one()
     tx.execute(insert(AccountRole).values(account_id=account, role="grader"))
-    return Person(AccountId(account), web_support.session(tx, account))
+    return Person(AccountId(account), stage.session(tx, account))
 
 
 def fill(database: Database, people: list[Person], cases: int, each: int) -> list[Filled]:

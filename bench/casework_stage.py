@@ -14,15 +14,18 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "casework"), str(ROOT / "tests" / "web")]
 
-import databases  # noqa: E402 found by the path above
+from web_support import session  # noqa: E402 likewise
 
+import databases  # noqa: E402 found by the path above
 from tutela.store import Database  # noqa: E402 likewise
 from tutela.store.schema import upgrade  # noqa: E402 likewise
+
+__all__ = ["KINDS", "Browser", "Serving", "opened", "session"]
 
 KINDS = ("sqlite", "postgresql")
 POSTGRESQL = (
@@ -67,7 +70,7 @@ class Serving:
         assert line, "the server did not start"
         self.port = int(line)
 
-    def __enter__(self) -> Serving:
+    def __enter__(self) -> Self:
         """Return itself."""
         return self
 
