@@ -1,7 +1,7 @@
 """Lets people in by password and code.
 
 An account that is not there, a wrong password and a wrong code are answered alike: same words, same
-work, one event in the log. The code is only looked at, and used up, behind the right password.
+work, one event in the log. The code is used up only behind the right password.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from tutela.core.settings import WebSettings
 from tutela.store import Database
 from tutela.store.tables.access import Account
 
+NO_ACCOUNT: Final = AccountId(0)
 NOBODY: Final = Principal(None, None, "nobody", frozenset(), Via.WEB)
 
 
@@ -55,6 +56,7 @@ def password(database: Database, sealer: Sealer, web: WebSettings, given: Creden
     with database.write() as tx:
         # Read again: the account may have been closed, or its password changed, meanwhile.
         if row is None or not right or _person(tx, name) != row:
+            secondfactor.consume(tx, sealer, NO_ACCOUNT, given.code)
             refuse(tx, row.id if row else None, given.address)
         else:
             account_id = AccountId(row.id)
