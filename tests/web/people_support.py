@@ -85,10 +85,10 @@ class Town:
             yield client
 
 
-def town(database: Database, folder: Path, origin: str = ORIGIN) -> Town:
+def town(database: Database, folder: Path, origin: str = ORIGIN, issuer: str = "") -> Town:
     settings = Settings(
         audit=AuditSettings(signing_key=folder / "keys" / "audit.key"),
-        web=WebSettings(origin=origin),
+        web=WebSettings(origin=origin, oidc_issuer=issuer, oidc_client_id="tutela"),
     )
     key = place(settings.audit)
     create_key(key)

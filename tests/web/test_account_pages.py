@@ -52,6 +52,9 @@ def test_a_language_is_kept_with_the_account(town, ann):
         assert '<html lang="de">' in browser.get("/account").text
         nothing = browser.post("/account/language", data={"language": "xx"})
         assert "set-cookie" not in nothing.headers
+    with town.browser() as browser:
+        form = {"name": "ann", "password": people.PASSWORD, "code": ann.recovery_codes[0]}
+        assert "language=de" in browser.post("/sign-in", data=form).headers["set-cookie"]
 
 
 def test_own_breaks_are_only_stricter(town, ann):

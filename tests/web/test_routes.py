@@ -62,6 +62,10 @@ TABLE = {
     "POST /cases/{case_id}/export": {E, V, S},
     "POST /cases/{case_id}/export/ask": {E, S},
     "POST /cases/{case_id}/delete/ask": {S},
+    "POST /cases/{case_id}/delete": {S},
+    "GET /audit": {S, U},
+    "POST /audit/verify": {S, U},
+    "GET /audit/events/{seq}": {S, U},
     "GET /cases/{case_id}/second": {G, V},
     "POST /cases/{case_id}/second": {G, V},
     "GET /cases/{case_id}/series": {V},
@@ -72,6 +76,37 @@ TABLE = {
     "POST /disputes/readings": {S},
     "GET /lists": EVERYBODY - {U},
     "POST /lists/trust": {A},
+    "GET /sign-in": PUBLIC,
+    "POST /sign-in": PUBLIC,
+    "POST /sign-in/passkey/start": PUBLIC,
+    "POST /sign-in/passkey/finish": PUBLIC,
+    "POST /sign-out": PUBLIC,
+    "GET /welcome/{token}": PUBLIC,
+    "POST /welcome/{token}": PUBLIC,
+    "GET /account": EVERYBODY,
+    "POST /account/language": EVERYBODY,
+    "POST /account/breaks": EVERYBODY,
+    "POST /account/sessions/end": EVERYBODY,
+    "POST /account/sessions/end-others": EVERYBODY,
+    "POST /account/passkeys/remove": EVERYBODY,
+    "POST /account/passkeys/start": EVERYBODY,
+    "POST /account/passkeys/finish": EVERYBODY,
+    "GET /account/keys": EVERYBODY,
+    "POST /account/keys": EVERYBODY,
+    "GET /approvals": EVERYBODY,
+    "POST /approvals": {S, A},
+    "GET /administration": {A},
+    "POST /administration/organisations": {A},
+    "POST /administration/invite": {A},
+    "GET /administration/accounts/{account_id}": {A},
+    "POST /administration/accounts/{account_id}/link": {A},
+    "POST /administration/accounts/{account_id}/subject": {A},
+    "POST /administration/accounts/{account_id}/{act}": {A},
+    "GET /administration/rules": {A},
+    "POST /administration/rules": {A},
+    "GET /administration/schemes": {A},
+    "GET /administration/schemes/{name}": {A},
+    "POST /administration/schemes/{name}": {A},
 }
 
 
@@ -95,7 +130,10 @@ def _ask(client, installation, route, token):
         media_id=installation.media[0],
         stack_id=installation.stacks[0],
         version="x",
-        name="app.css",
+        seq=0,
+        name="vics-uk" if "schemes" in path else "app.css",
+        account_id=installation.accounts["list_member"],
+        act="nothing",
         token="x",
     )
     headers = {"sec-fetch-site": "same-origin", "accept": "application/json"}
@@ -109,8 +147,11 @@ def _ask(client, installation, route, token):
 @pytest.mark.parametrize("route", [route for route, roles in TABLE.items() if roles is not PUBLIC])
 def test_only_the_roles_of_the_table_may(client, installation, route):
     for role in Role:
-        status = _ask(client, installation, route, installation.tokens[role]).status_code
-        assert (status != 403) == (role in TABLE[route]), (role, status)
+        answer = _ask(client, installation, route, installation.tokens[role])
+        status = answer.status_code
+        # Who may come in may still be told that this needs a second person.
+        closed = status == 403 and answer.json()["code"] != "second_person"
+        assert closed == (role not in TABLE[route]), (role, status)
         assert status != 401
         assert status < 500, (role, status)
     assert _ask(client, installation, route, "").status_code == 401

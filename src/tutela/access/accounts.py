@@ -322,4 +322,4 @@ def _create(
 def names(tx: Connection, account_ids: Iterable[int]) -> dict[int, str]:
     """Return the names of some accounts, for those who read what they did. Asks no permission."""
     rows = tx.execute(select(Account.id, Account.name).where(Account.id.in_(set(account_ids))))
-    return {account_id: name for account_id, name in rows}
+    return {AccountId(row.id): row.name for row in rows}

@@ -32,13 +32,23 @@ def _documented(name: str) -> str:
 
 app = App(
     name="tutela",
-    help="Find known child sexual abuse material by fingerprint, without looking at it.",
+    help="Find known child sexual abuse material by fingerprint, and grade what is new with the "
+    "fewest views.",
     version=lambda: version("tutela"),
     default_parameter=Parameter(negative=()),
     suppress_keyboard_interrupt=False,
 )
 app.command("tutela.cli.scan:scan", name="scan", help=_documented("scan"))
+app.command("tutela.cli.init:init", name="init", help=_documented("init"))
+app.command("tutela.cli.serve:serve", name="serve", help=_documented("serve"))
+app.command(
+    "tutela.cli.case:app", name="case", help="Make cases, add evidence, export what was graded."
+)
 app.command("tutela.cli.list:app", name="list", help="Import, export and describe hash lists.")
+app.command("tutela.cli.account:app", name="account", help="Invite people, and let programs in.")
+app.command("tutela.cli.audit:app", name="audit", help="Verify, sign, prove and export the log.")
+app.command("tutela.cli.vault:app", name="vault", help="Check the kept media, change their key.")
+app.command("tutela.cli.db:app", name="db", help="Upgrade, check, back up, restore the database.")
 app.command("tutela.cli.demo.command:demo", name="demo", help=_documented("demo"))
 app.command("tutela.cli.doctor:doctor", name="doctor", help=_documented("doctor"))
 

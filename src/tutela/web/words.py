@@ -69,3 +69,12 @@ LINKS = {
     "scene": N_("Scene"),
     "device": N_("Device"),
 }
+
+FORMATS = {
+    "html": N_("Report to read in a browser"),
+    "pdf": N_("Report as PDF"),
+    "vics": N_("VICS 2.0 case, fingerprints and grades"),
+    "case-uco": N_("CASE/UCO JSON-LD"),
+    "jsonl": N_("Everything as JSONL"),
+    "csv": N_("Everything as CSV tables"),
+}

@@ -1,9 +1,31 @@
 """Pages, one module a noun: each lists its handlers in `ROUTES`."""
 
-from tutela.web.pages import board, cases, items, language, lists, review, team, thumbnails, work
+from tutela.web.pages import (
+    account,
+    administration,
+    approvals,
+    audit,
+    board,
+    cases,
+    disputes,
+    export,
+    items,
+    language,
+    lists,
+    own_keys,
+    passkeys,
+    review,
+    rules,
+    sign_in,
+    team,
+    thumbnails,
+    welcome,
+    work,
+)
 
-ROUTES = [
-    handler
-    for module in (language, cases, board, review, thumbnails, items, team, work, lists)
-    for handler in module.ROUTES
-]
+_MODULES = (
+    *(language, sign_in, welcome, account, own_keys, passkeys),
+    *(cases, board, review, thumbnails, items, work, team, export),
+    *(disputes, lists, approvals, audit, administration, rules),
+)
+ROUTES = [handler for module in _MODULES for handler in module.ROUTES]

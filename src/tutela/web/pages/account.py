@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 from litestar import Response
-from litestar.datastructures import Cookie
 from litestar.params import URLEncodedBody
 from litestar.response import Redirect
 
@@ -19,7 +18,7 @@ from tutela.web import render
 from tutela.web.language import N_, NAMES
 from tutela.web.office import Asked, office, who
 from tutela.web.pages.administration import ROLES
-from tutela.web.pages.language import YEAR_S
+from tutela.web.pages.sign_in import language_cookie
 from tutela.web.routes import changes, reads
 from tutela.web.security import cookie_name
 
@@ -59,10 +58,7 @@ def language(request: Asked, data: URLEncodedBody[Tongue]) -> Response[Any]:
     if data.language in NAMES:
         with office(request).database.write() as tx:
             preferences.write(tx, who(request), "language", {"language": data.language})
-        cookie = Cookie(
-            key="language", value=data.language, max_age=YEAR_S, httponly=True, samesite="lax"
-        )
-        answer.set_cookie(cookie)
+        answer.set_cookie(language_cookie(data.language))
     return answer
 
 

@@ -9,7 +9,7 @@ from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Redirect
 from sqlalchemy import Connection
 
-from tutela.access import accounts
+from tutela.access import accounts, oidc
 from tutela.access import changes as account_changes
 from tutela.access.accounts import AccountInfo
 from tutela.access.authorise import allows
@@ -32,6 +32,8 @@ ROLES = {
     Role.LIST_MEMBER: N_("List member: reads lists of fingerprints"),
 }
 
+DONE = N_("Done.")
+
 
 class Person(msgspec.Struct):
     """Somebody to invite. One ticked role arrives as text, several as a list."""
@@ -47,6 +49,7 @@ class Change(msgspec.Struct):
 
     roles: str | list[str] = ""
     reason: str = ""
+    subject: str = ""
 
 
 class NewOrganisation(msgspec.Struct):
@@ -111,6 +114,18 @@ def link(request: Asked, account_id: FromPath[int]) -> Response[str]:
     return _link(request, wanted, token)
 
 
+@changes("/administration/accounts/{account_id:int}/subject", needs=Permission.ACCOUNTS)
+def bind(request: Asked, account_id: FromPath[int], data: URLEncodedBody[Change]) -> Response[str]:
+    """Say which subject of the agency an invited person is."""
+    wanted, place = AccountId(account_id), office(request)
+    try:
+        with place.database.write() as tx:
+            oidc.bind(tx, who(request), place.settings.web, wanted, data.subject)
+    except UsageError as error:
+        return _account(request, wanted, error)
+    return _account(request, wanted, None, DONE)
+
+
 @changes("/administration/accounts/{account_id:int}/{act:str}", needs=Permission.ACCOUNTS)
 def change(
     request: Asked,
@@ -125,7 +140,7 @@ def change(
             asked = _change(tx, asker, wanted, act, data)
     except UsageError as error:
         return _account(request, wanted, error)
-    said = N_("Done.")
+    said = DONE
     if asked is not None:
         said = N_("This was asked for: it takes another person, under Approvals.")
     return _account(request, wanted, None, said)
@@ -190,6 +205,7 @@ def _account(
         roles=ROLES,
         problem=problem,
         said=said,
+        oidc=bool(office(request).settings.web.oidc_issuer),
     )
 
 
@@ -212,4 +228,4 @@ def _found(request: Asked, account_id: AccountId) -> AccountInfo:
     return found
 
 
-ROUTES = [index, add_organisation, invite, account, link, change]
+ROUTES = [index, add_organisation, invite, account, link, bind, change]

@@ -21,9 +21,6 @@ from tutela.web.language import N_
 from tutela.web.office import Asked, office, who
 from tutela.web.routes import changes, reads
 
-Tabs = list[tuple[str, str]]
-
-
 class NewCase(msgspec.Struct):
     """The form of a new case."""
 
@@ -39,22 +36,20 @@ class NewCase(msgspec.Struct):
     valid_until: str = ""
 
 
-def tabs(case_id: int) -> Tabs:
-    """Return the pages of a case and their names."""
-    base = f"/cases/{case_id}"
-    return [
-        (base, N_("Board")),
-        (f"{base}/review", N_("Review")),
-        (f"{base}/items", N_("List")),
-        (f"{base}/hits", N_("Hits")),
-        (f"{base}/timeline", N_("Timeline")),
-        (f"{base}/map", N_("Map")),
-        (f"{base}/links", N_("Cameras and links")),
-        (f"{base}/series", N_("Series and victims")),
-        (f"{base}/second", N_("Second readings")),
-        (f"{base}/team", N_("Team")),
-        (f"{base}/export", N_("Export")),
-    ]
+# The pages of a case, their names, and what it takes to open them.
+TABS = (
+    ("", N_("Board"), Permission.CASE_READ),
+    ("/review", N_("Review"), Permission.CASE_READ),
+    ("/items", N_("List"), Permission.CASE_READ),
+    ("/hits", N_("Hits"), Permission.CASE_READ),
+    ("/timeline", N_("Timeline"), Permission.CASE_READ),
+    ("/map", N_("Map"), Permission.CASE_READ),
+    ("/links", N_("Cameras and links"), Permission.CASE_READ),
+    ("/series", N_("Series and victims"), Permission.SERIES),
+    ("/second", N_("Second readings"), Permission.GRADE),
+    ("/team", N_("Team"), Permission.CASE_READ),
+    ("/export", N_("Export"), Permission.EXPORT),
+)
 
 
 @reads("/cases", needs=Permission.CASE_LIST)
@@ -149,7 +144,12 @@ def case_page(request: Asked, template: str, case_id: int, **context: object) ->
     if "case" not in context:
         with office(request).database.read() as tx:
             context["case"] = cases.info(tx, who(request), CaseId(case_id))
-    return render.page(request, template, tabs=tabs(case_id), **context)
+    tabs = [
+        (f"/cases/{case_id}{path}", name)
+        for path, name, needs in TABS
+        if allows(who(request), needs)
+    ]
+    return render.page(request, template, tabs=tabs, **context)
 
 
 ROUTES = [list_, new, create]

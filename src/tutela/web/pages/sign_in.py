@@ -10,17 +10,18 @@ from litestar.datastructures import Cookie
 from litestar.params import URLEncodedBody
 from litestar.response import Redirect
 
-from tutela.access import sessions, signin
+from tutela.access import accounts, preferences, sessions, signin
 from tutela.access.authorise import allows
 from tutela.access.model import Permission
 from tutela.casework import case as cases
 from tutela.casework import review
 from tutela.core.errors import AccessError
-from tutela.core.principal import Principal
+from tutela.core.principal import Principal, Via
 from tutela.store import Database
 from tutela.web import render
+from tutela.web.language import NAMES
 from tutela.web.office import Asked, Office, office
-from tutela.web.pages.language import own_path
+from tutela.web.pages.language import YEAR_S, own_path
 from tutela.web.routes import PUBLIC, changes, reads
 from tutela.web.security import cookie_name
 
@@ -111,7 +112,10 @@ def way_cookie(request: Asked, token: str) -> Cookie:
 
 
 def let_in(request: Asked, answer: Response[Any], token: str) -> Response[Any]:
-    """Put the cookie of an active session on an answer; the session it had before ends."""
+    """Put the cookie of an active session on an answer, and the language its person chose.
+
+    The session that the browser had before ends.
+    """
     place = office(request)
     before = request.cookies.get(cookie_name(place))
     if before is not None and before != token:
@@ -122,7 +126,24 @@ def let_in(request: Asked, answer: Response[Any], token: str) -> Response[Any]:
         key=cookie_name(place), value=token, httponly=True, samesite="strict", secure=secure
     )
     answer.set_cookie(cookie)
+    if chosen := _language(place, token):
+        answer.set_cookie(language_cookie(chosen))
     return answer
+
+
+def language_cookie(code: str) -> Cookie:
+    """Return the cookie that keeps the language of a browser's pages."""
+    return Cookie(key="language", value=code, max_age=YEAR_S, httponly=True, samesite="lax")
+
+
+def _language(place: Office, token: str) -> str | None:
+    with place.database.read() as tx:
+        session = sessions.find(tx, token, place.settings.web)
+        if session is None or session.account_id is None:
+            return None
+        person = accounts.principal(tx, session.account_id, Via.WEB)
+        kept = preferences.read(tx, person, "language").get("language")
+    return kept if kept in NAMES else None
 
 
 def _release(database: Database, person: Principal) -> None:
