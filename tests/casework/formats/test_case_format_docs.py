@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tutela.casework.formats import export, profile, rows, vics_head, vics_record
+from tutela.casework.formats import export, profile, rows, vics_head, vics_place, vics_record
 from tutela.core.ids import CaseId
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "case-formats.md"
@@ -17,7 +17,7 @@ NAMES = (
     *(p.scheme for p in profile.profiles().values() if p.scheme),
     *vics_head.OURS,
     *vics_record.OURS,
-    vics_record.INSIDE,
+    vics_place.INSIDE,
 )
 
 

@@ -13,7 +13,7 @@ from casework_office import Office
 from sqlalchemy import func, select
 from vics_cases import case, digests, document, medium, place, written
 
-from tutela.casework.formats import vics_case_read, vics_survey
+from tutela.casework.formats import vics_import, vics_survey
 from tutela.casework.formats.vics_case_read import Imported, import_vics
 from tutela.casework.model import NewAuthority
 from tutela.core.errors import AccessError, ConflictError, InputError, UsageError
@@ -245,7 +245,7 @@ class Stopped(Exception):  # noqa: N818 not an error of the program
 
 def test_an_import_that_was_stopped_goes_on(office: Office, tmp_path: Path, monkeypatch: Any):
     """Stopped after each batch in turn; at the end the rows are those of an undisturbed import."""
-    monkeypatch.setattr(vics_case_read, "BATCH_ENTRIES", 7)
+    monkeypatch.setattr(vics_import, "BATCH_ENTRIES", 7)
     media = [
         medium(
             f"m{n % 20}",
@@ -295,7 +295,7 @@ def test_a_file_that_changes_meanwhile_is_told(
     small_office: Office, tmp_path: Path, monkeypatch: Any
 ):
     monkeypatch.setattr(vics_survey, "BLOCK_BYTES", 1024)
-    monkeypatch.setattr(vics_case_read, "BATCH_ENTRIES", 5)
+    monkeypatch.setattr(vics_import, "BATCH_ENTRIES", 5)
     content = document(case(*[medium(f"m{n}") for n in range(50)]))
     path = written(tmp_path, content)
 

@@ -13,7 +13,7 @@ from casework_office import Office
 from test_vics_case_read import counts, imported_at, rows
 from vics_cases import case, document, medium, place, written
 
-from tutela.casework.formats import equal, vics_case_read
+from tutela.casework.formats import equal, vics_import
 from tutela.store import Database
 from tutela.store.tables.casework import Case
 
@@ -21,12 +21,12 @@ PROGRAM = """
 import os, signal, sys
 sys.path[:0] = {paths!r}
 from test_vics_case_read import authority
-from tutela.casework.formats import vics_case_read
+from tutela.casework.formats import vics_case_read, vics_import
 from tutela.core.principal import Principal, Role, Via
 from tutela.store import Database
 
-vics_case_read.BATCH_ENTRIES = 7
-appended = vics_case_read.log.record_many
+vics_import.BATCH_ENTRIES = 7
+appended = vics_import.log.record_many
 calls = []
 
 def record_many(*given):
@@ -36,7 +36,7 @@ def record_many(*given):
         os.kill(os.getpid(), signal.SIGKILL)  # all is written, and nothing is committed
     return number
 
-vics_case_read.log.record_many = record_many
+vics_import.log.record_many = record_many
 who = Principal({account}, {organisation}, "examiner.0", frozenset((Role.EXAMINER,)), Via.CLI)
 vics_case_read.import_vics(Database({url!r}), who, __import__("pathlib").Path({file!r}),
     authority=authority(), arranged=False)
@@ -46,7 +46,7 @@ vics_case_read.import_vics(Database({url!r}), who, __import__("pathlib").Path({f
 def test_a_killed_import_goes_on_behind_its_last_batch(
     office: Office, databases_of: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(vics_case_read, "BATCH_ENTRIES", 7)
+    monkeypatch.setattr(vics_import, "BATCH_ENTRIES", 7)
     media = [
         medium(f"m{n % 20}", MediaID=n, Category=n % 3, Comments=f"{n % 4}", Tags="t",
                MediaFiles=[place(f"m{n}")])

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from vics_cases import medium, place
 
-from tutela.casework.formats import vics_exif, vics_head, vics_record, vics_time
+from tutela.casework.formats import vics_exif, vics_head, vics_place, vics_record, vics_time
 from tutela.hashlist.format import RowError
 
 
@@ -157,7 +157,7 @@ def test_words_of_another_type_are_left_as_they_are():
 
 
 def test_a_name_too_long_for_an_index_is_left_as_it_is():
-    long = "x" * (vics_record.NAME_CHARACTERS + 1)
+    long = "x" * (vics_place.NAME_CHARACTERS + 1)
     entry = vics_record.read(medium(Tags=f"a,{long}"))
     assert entry.tags == ()
     assert json.loads(entry.rest)["Tags"] == f"a,{long}"
@@ -209,7 +209,7 @@ def test_a_record_nested_without_end_is_refused():
     ],
 )
 def test_a_path_has_the_name_once(name: str, folder: str, path: str):
-    assert vics_record.path_of(name, folder) == path
+    assert vics_place.path_of(name, folder) == path
 
 
 def test_every_place_is_kept_with_its_source():

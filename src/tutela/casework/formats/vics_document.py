@@ -13,7 +13,8 @@ import msgspec
 from tutela.casework.formats import vics_exif
 from tutela.casework.formats.profile import Profile
 from tutela.casework.formats.vics_material import Material, SightingSaid
-from tutela.casework.formats.vics_record import GRADE, INSIDE, KINDS, NOTE, SERIES, TAG, names
+from tutela.casework.formats.vics_place import INSIDE, names
+from tutela.casework.formats.vics_record import GRADE, KINDS, NOTE, SERIES, TAG
 from tutela.casework.formats.vics_rows import NO_LABEL
 from tutela.core.time import iso_precise
 from tutela.hashlist.formats.vics_model import Model

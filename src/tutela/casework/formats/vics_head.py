@@ -7,7 +7,8 @@ from typing import Any, Final
 import msgspec
 
 from tutela.casework.facts import storable
-from tutela.casework.formats.vics_record import NOTE, Note, note_of, split, text_of
+from tutela.casework.formats.vics_place import text_of
+from tutela.casework.formats.vics_record import NOTE, Note, note_of, split
 
 TITLE, SCHEME, EXHIBIT = "Tutela Title", "Tutela Scheme", "Tutela Exhibit"
 ORIGIN, ORIGIN_VERSION = "Tutela Origin", "Tutela Origin Version"

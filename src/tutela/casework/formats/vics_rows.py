@@ -10,49 +10,30 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection, select, update
 
 from tutela.audit.log import Event
 from tutela.casework import case as cases
-from tutela.casework.formats import profile
-from tutela.casework.formats.vics_record import Entry, File
+from tutela.casework.formats import vics_grades, vics_words
+from tutela.casework.formats.vics_place import File
+from tutela.casework.formats.vics_target import Placed, Target
 from tutela.casework.model import ExhibitState, MediaState
-from tutela.core.ids import CaseId, ExhibitId, MediaId, OrganisationId
+from tutela.core.ids import CaseId, ExhibitId, MediaId
 from tutela.core.principal import Principal
 from tutela.core.time import now
-from tutela.hashlist.formats.vics_model import Model
 from tutela.store.bulk import insert_returning, insert_rows, update_rows
 from tutela.store.tables.casework import (
     CaseMedia,
     Exhibit,
-    MediaFact,
-    Note,
-    Series,
-    SeriesMedia,
     Sighting,
-    Tag,
 )
-from tutela.store.tables.grading import Grade
 
 # Where a file does not say which exhibit something lay on.
 NO_LABEL = "VICS"
 # JSON text of unknown keys that one content may carry in one case, over all its records.
 KEPT_BYTES = 1 << 20
-
-
-class Target(NamedTuple):
-    """Where records go: the case, its scheme, whose it is, and the file they come from."""
-
-    case_id: CaseId
-    scheme: str
-    organisation_id: OrganisationId
-    model: Model
-    source: str
-
-
-Placed = Sequence[tuple[MediaId, Entry]]
 
 
 def write(
@@ -66,11 +47,11 @@ def write(
     seen = _sightings(tx, exhibits, placed, numbers, counts)
     for media_id, many in seen.items():
         held[media_id]["sightings"] += many
-    given, events = _grades(tx, who, target, placed)
+    given, events = vics_grades.write(tx, who, target, placed)
     for media_id, code in given.items():
         if held[media_id]["state"] in (MediaState.OPEN, MediaState.SET_ASIDE):
             held[media_id] |= {"state": MediaState.GRADED.value, "code": code}
-    _words(tx, who, target, placed)
+    vics_words.write(tx, who, target, placed)
     update_rows(tx, CaseMedia, list(held.values()))
     counts["graded"] += len(given)
     return counts, events
@@ -234,152 +215,6 @@ def _there(tx: Connection, rows: Iterable[tuple[int, bytes]]) -> list[tuple[int,
 def _seen(tx: Connection, exhibits: Iterable[ExhibitId]) -> Iterator[tuple[int, int]]:
     for row in tx.execute(select(Exhibit.id, Exhibit.seen).where(Exhibit.id.in_(list(exhibits)))):
         yield row.id, row.seen
-
-
-def _grades(
-    tx: Connection, who: Principal, target: Target, placed: Placed
-) -> tuple[dict[MediaId, str], list[Event]]:
-    """Write imported grades; return codes in the case's own scheme, and one event a grade."""
-    codes = profile.codes(tx, profile.scheme_of(target.model))
-    wanted: dict[tuple[MediaId, str], str] = {}
-    for media_id, entry in placed:
-        if entry.category:
-            known = entry.category in codes
-            scheme = profile.scheme_of(target.model) if known else target.model.scheme
-            wanted[media_id, scheme] = entry.category
-        for scheme, code in entry.codes:
-            wanted[media_id, scheme] = code
-    there = _imported(tx, target.case_id, {media_id for media_id, _ in wanted})
-    wanted = {key: code for key, code in wanted.items() if there.get(key) != code}
-    origin = {
-        "model": target.model.version,
-        "profile": target.model.profile,
-        "file_kind": target.model.kind,
-        "source": target.source,
-    }
-    moment = now()
-    rows = [
-        {
-            "media_id": media_id,
-            "case_id": target.case_id,
-            "organisation_id": target.organisation_id,
-            "account_id": who.account_id,
-            "scheme": scheme,
-            "code": code,
-            "facets": origin,
-            "law": "",
-            "basis": "imported",
-            "at": moment,
-        }
-        for (media_id, scheme), code in wanted.items()
-    ]
-    insert_rows(tx, Grade, rows)
-    own = profile.codes(tx, target.scheme)
-    given = {
-        m: code for (m, scheme), code in wanted.items() if scheme == target.scheme and code in own
-    }
-    return given, [_event(target, row) for row in rows]
-
-
-def _event(target: Target, row: dict[str, Any]) -> Event:
-    """Return the leaf of an imported grade; its scheme and code are words of others."""
-    return Event(
-        "grade.imported",
-        f"media:{row['media_id']}",
-        {"case": target.case_id, "basis": "imported"},
-        {"scheme": row["scheme"], "code": row["code"]},
-    )
-
-
-def _imported(
-    tx: Connection, case_id: CaseId, media: set[MediaId]
-) -> dict[tuple[MediaId, str], str | None]:
-    rows = tx.execute(
-        select(Grade.media_id, Grade.scheme, Grade.code)
-        .where(
-            Grade.case_id == case_id, Grade.basis == "imported", Grade.media_id.in_(sorted(media))
-        )
-        .order_by(Grade.id)
-    )
-    return {(MediaId(row.media_id), row.scheme): row.code for row in rows}
-
-
-def _words(tx: Connection, who: Principal, target: Target, placed: Placed) -> None:
-    """Write facts, series, tags and notes."""
-    insert_rows(
-        tx,
-        MediaFact,
-        _unique(
-            ({"media_id": m, "name": name, "value": value}, (m, name))
-            for m, entry in placed
-            for name, value in entry.facts.items()
-        ),
-        ignore_existing=True,
-    )
-    insert_rows(
-        tx,
-        Tag,
-        _unique(
-            ({"case_id": target.case_id, "media_id": m, "name": name}, (m, name))
-            for m, entry in placed
-            for name in entry.tags
-        ),
-        ignore_existing=True,
-    )
-    series = _series(tx, who, {name for _, entry in placed for name in entry.series})
-    insert_rows(
-        tx,
-        SeriesMedia,
-        _unique(
-            ({"series_id": series[name], "media_id": m, "reason": "vics"}, (m, name))
-            for m, entry in placed
-            for name in entry.series
-        ),
-        ignore_existing=True,
-    )
-    moment = now()
-    notes = [
-        {
-            "case_id": target.case_id,
-            "subject": f"media:{m}",
-            "text": note.text,
-            "written_by": None,
-            "written_at": note.at or moment,
-        }
-        for m, entry in placed
-        for note in entry.notes
-    ]
-    insert_rows(tx, Note, _new_notes(tx, target.case_id, notes))
-
-
-def _new_notes(
-    tx: Connection, case_id: CaseId, notes: list[dict[str, Any]]
-) -> list[dict[str, Any]]:
-    """Return the notes that their subject does not have: many records of a content repeat one."""
-    subjects = sorted({note["subject"] for note in notes})
-    rows = tx.execute(
-        select(Note.subject, Note.text).where(Note.case_id == case_id, Note.subject.in_(subjects))
-    )
-    there = {(row.subject, row.text) for row in rows}
-    pairs = ((note, (note["subject"], note["text"])) for note in notes)
-    return _unique((note, key) for note, key in pairs if key not in there)
-
-
-def _series(tx: Connection, who: Principal, names: set[str]) -> dict[str, int]:
-    moment = now()
-    rows = [
-        {"name": name, "created_at": moment, "created_by": who.account_id} for name in sorted(names)
-    ]
-    insert_rows(tx, Series, rows, ignore_existing=True)
-    found = tx.execute(select(Series.name, Series.id).where(Series.name.in_(sorted(names))))
-    return {row.name: row.id for row in found}
-
-
-def _unique(rows: Iterable[tuple[dict[str, Any], object]]) -> list[dict[str, Any]]:
-    first: dict[object, dict[str, Any]] = {}
-    for row, key in rows:
-        first.setdefault(key, row)
-    return list(first.values())
 
 
 def places_digest(placed: Placed) -> str:
