@@ -281,6 +281,12 @@ def organisations(tx: Connection, who: Principal) -> list[OrganisationInfo]:
     return [OrganisationInfo(OrganisationId(id_), name, country) for id_, name, country in rows]
 
 
+def names(tx: Connection, account_ids: Iterable[int]) -> dict[int, str]:
+    """Return the names of some accounts, for those who read what they did. Asks no permission."""
+    rows = tx.execute(select(Account.id, Account.name).where(Account.id.in_(set(account_ids))))
+    return {AccountId(row.id): row.name for row in rows}
+
+
 def _answers(tx: Connection, who: Principal) -> AccountId | None:
     """Return the person behind `who`: who acts, or who answers for the program that acts."""
     row = tx.execute(
@@ -317,9 +323,3 @@ def _create(
         .returning(Account.id)
     )
     return AccountId(made.scalar_one())
-
-
-def names(tx: Connection, account_ids: Iterable[int]) -> dict[int, str]:
-    """Return the names of some accounts, for those who read what they did. Asks no permission."""
-    rows = tx.execute(select(Account.id, Account.name).where(Account.id.in_(set(account_ids))))
-    return {AccountId(row.id): row.name for row in rows}
