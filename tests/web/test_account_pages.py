@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import people_support as people
+import pyotp
 import pytest
 from people_support import BREAK_GLASS, words
 from sqlalchemy import insert, select
@@ -161,3 +164,50 @@ def test_keys_are_changed_for_one_scheme_and_never_shared(town, ann):
         assert kept == {"keys": {"clear": " ", "undo": "z", "skip": ""}, "off": False}
         browser.post("/account/keys", data={"scheme": "odd", "reset": "yes", "skip": "u"})
         assert preference(town, ann, "review") == {"keys": {}, "off": False}
+
+
+def test_a_new_password_takes_the_old_one_and_ends_other_sessions(town, ann):
+    other, new = town.session(ann.id), "seven slow brown owls"
+    with town.browser(ann.session) as browser:
+        for old, chosen, field in (
+            ("not it at all", new, "password-old"),
+            (people.PASSWORD, "short", "password"),
+        ):
+            form = {"old": old, "password": chosen}
+            answer = browser.post("/account/password", data=form)
+            assert answer.status_code == 400
+            assert 'aria-invalid="true"' in answer.text.split(f'id="{field}"')[1].split(">")[0]
+            assert chosen not in answer.text
+        form = {"old": people.PASSWORD, "password": new}
+        assert browser.post("/account/password", data=form).status_code == 303
+        assert live(town, ann.session, other) == [False, False]
+        assert browser.get("/account").status_code == 200
+    with town.browser() as browser:
+        form = {"name": "ann", "password": new, "code": ann.recovery_codes[0]}
+        assert browser.post("/sign-in", data=form).status_code == 303
+
+
+def test_another_authenticator_takes_the_password_and_its_own_code(town, ann):
+    other = town.session(ann.id)
+    with town.browser(ann.session) as browser:
+        page = browser.get("/account/credentials").text
+        secret = re.search(r'id="secret">([^<]*)<', page)[1].replace(" ", "")
+        assert secret != ann.secret
+        code = pyotp.TOTP(secret).now()
+        for form in (
+            {"old": "wrong", "code": code},
+            {"old": people.PASSWORD, "code": "12"},
+            {"code": code},
+        ):
+            assert browser.post("/account/authenticator", data=form).status_code == 400
+        done = browser.post("/account/authenticator", data={"old": people.PASSWORD, "code": code})
+        codes = re.findall(r"<li>([a-z2-7-]{19})</li>", done.text)
+        assert (done.status_code, len(codes)) == (200, 10)
+        assert live(town, ann.session, other) == [True, False]
+        assert browser.post("/account/recovery", data={"old": "wrong"}).status_code == 400
+        renewed = browser.post("/account/recovery", data={"old": people.PASSWORD})
+        newest = re.findall(r"<li>([a-z2-7-]{19})</li>", renewed.text)
+    with town.browser() as browser:
+        form = {"name": "ann", "password": people.PASSWORD}
+        for code, status in ((ann.recovery_codes[0], 401), (codes[0], 401), (newest[0], 303)):
+            assert browser.post("/sign-in", data=form | {"code": code}).status_code == status

@@ -107,6 +107,7 @@ def test_from_the_link_to_a_passkey_without_a_mouse(town):
 
         for path in (
             "/account/keys",
+            "/account/credentials",
             "/administration",
             "/administration/rules",
             "/administration/schemes",
