@@ -92,6 +92,7 @@ _LEADS: Mapping[str, str] = {
     "note.written": "A note was written; its text is kept beside the log.",
 }
 _INSTALLATION: Mapping[str, str] = {
+    "audit.exported": "Events of the log were exported, in which format.",
     "policy.changed": "A rule of this installation was changed.",
     "scheme.changed": "The codes of an editable grading scheme were set.",
     "db.upgraded": "The database was brought to another revision.",

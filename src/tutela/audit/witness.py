@@ -50,7 +50,8 @@ def cosign(  # noqa: PLR0913 the parts of one request, which are not to be mixed
     """
     if key.kind != note.COSIGNATURE:
         raise UsageError(
-            "a witness signs with a key of its own", hint="`tutela audit key --witness NAME`"
+            "a witness signs with a key of its own",
+            hint="`tutela audit witness-key FILE NAME` makes one",
         )
     said = checkpoint.opened(signed, [log])
     with _locked(folder):

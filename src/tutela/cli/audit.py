@@ -1,0 +1,415 @@
+"""`tutela audit`: verify, sign, prove and export the log, and witness other logs."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from tutela.cli import output
+from tutela.core import settings as core_settings
+from tutela.core.errors import (
+    AccessError,
+    IntegrityError,
+    ServiceError,
+    UsageError,
+)
+from tutela.core.time import iso_precise
+
+if TYPE_CHECKING:
+    from tutela.audit.find import Filter
+    from tutela.audit.note import Verifier
+    from tutela.audit.verify import Report
+    from tutela.cli.open import Office
+    from tutela.core.settings import Settings
+    from tutela.store import Database
+
+REDRAW_SECONDS = 0.25
+LARGEST_FILE = 4 * 1024 * 1024
+_COLUMNS = ("v", "type", "seq", "at", "account_id", "via", "action", "subject", "data", "texts")
+
+app = App(
+    name="audit",
+    help="Verify, sign, prove and export the audit log.",
+    default_parameter=Parameter(negative=()),
+)
+
+
+@app.command
+def verify(
+    *,
+    checkpoint: Annotated[list[Path] | None, Parameter(consume_multiple=True)] = None,
+    key: list[str] | None = None,
+    format_: Annotated[output.Format, Parameter(name="--format")] = "text",
+    config: Path | None = None,
+) -> int:
+    """Verify the whole log; no account is needed, since nothing of it is shown.
+
+    The exit status is 4 where something is wrong, and the first bad event is named. A log that was
+    written anew as a whole, by somebody who holds the database and the signing key, is found only
+    by a checkpoint that was kept elsewhere.
+
+    Examples:
+        tutela audit verify --checkpoint /media/safe/2026-11.checkpoint
+
+    Args:
+        checkpoint: Checkpoints that were kept elsewhere.
+        key: Verifier key of this log, where the signing key is not here or was changed.
+        format_: text for a person, or one row for each finding as jsonl or csv.
+        config: Settings file.
+    """
+    from tutela.audit import verify as verifying  # noqa: PLC0415 - heavy; only when it runs
+
+    kept = [_read(path) for path in checkpoint or []]
+    with _database(config) as (settings, database):
+        keys = _keys(settings, key or [])
+        if not keys:
+            print("note: no key: signatures of checkpoints are not looked at", file=sys.stderr)
+        with _drawn() as draw, database.read() as tx:
+            report = verifying.verify(tx, keys, kept, draw)
+    write = output.writer(
+        format_,
+        lambda row: f"{row['subject']}: {row['what']}",
+        ["v", "type", "seq", "subject", "what"],
+    )
+    for finding in report.findings:
+        write({"v": 1, "type": "audit_finding", **finding._asdict()})
+    sys.stdout.flush()
+    if report.first is not None:
+        raise IntegrityError(
+            f"the log is broken: {report.first}",
+            hint="leave everything as it is, and find out who could write to the database",
+        )
+    print(_said(report), file=sys.stdout if format_ == "text" else sys.stderr)
+    return 0
+
+
+@app.command
+def checkpoint(*, config: Path | None = None) -> None:
+    """Sign the log as it is now and print the checkpoint; keep it where nobody here can replace it.
+
+    Whoever may read the signing key may sign. The same log gives the same checkpoint again.
+
+    Args:
+        config: Settings file.
+    """
+    from tutela.audit import checkpoint as checkpoints  # noqa: PLC0415 - as above
+
+    with _database(config) as (settings, database), database.write() as tx:
+        signed = checkpoints.sign(tx, settings.audit)
+    _print(signed)
+
+
+@app.command
+def proof(
+    seq: int, *, size: int | None = None, break_glass: str = "", config: Path | None = None
+) -> None:
+    """Print a proof that an event is in the log, with the event; others check it without us.
+
+    Examples:
+        tutela audit proof 1234 > 1234.tlog-proof
+
+    Args:
+        seq: Number of the event.
+        size: Size of the checkpoint that it shall be under; the newest if left out.
+        break_glass: Act without an account, for this reason; it is in the log.
+        config: Settings file.
+    """
+    from tutela.audit import proof as proofs  # noqa: PLC0415 - as above
+
+    with _reader(config, break_glass) as office, office.database.read() as tx:
+        made = proofs.inclusion(tx, seq, size)
+    _print(made.text)
+
+
+@app.command
+def check(file: Path, *, key: list[str] | None = None, config: Path | None = None) -> None:
+    """Check a proof of an event and print the event; no database is needed.
+
+    Args:
+        file: The proof, as `tutela audit proof` printed it.
+        key: Verifier key of the log; that of this installation if left out.
+        config: Settings file.
+    """
+    from tutela.audit import proof as proofs  # noqa: PLC0415 - as above
+
+    made = proofs.parse_inclusion(_text(file))
+    said = proofs.check(made, _keys(core_settings.load(config), key or [], must=True))
+    _print(made.body.decode() + "\n")
+    print(
+        f"event {made.index} is in the log {said.origin} of {said.size:,} events", file=sys.stderr
+    )
+
+
+@app.command
+def consistency(old: int, new: int | None = None, *, config: Path | None = None) -> None:
+    """Print a proof that the log begins with the log of an older size; a witness asks for it.
+
+    Examples:
+        tutela audit consistency 5200 > request.txt
+
+    Args:
+        old: Number of events that the log had before; 0 for a witness that has seen none.
+        new: Size of the newer checkpoint; the newest if left out.
+        config: Settings file.
+    """
+    from tutela.audit import proof as proofs  # noqa: PLC0415 - as above
+
+    with _database(config) as (_, database), database.read() as tx:
+        made = proofs.consistency(tx, old, new)
+    _print(made.text)
+
+
+@app.command
+def key(*, config: Path | None = None) -> None:
+    """Print the verifier key of this log; give it to everybody who shall check the log.
+
+    Args:
+        config: Settings file.
+    """
+    (found,) = _keys(core_settings.load(config), [], must=True)
+    print(found)
+
+
+@app.command(name="witness-key")
+def witness_key(file: Path, name: str) -> None:
+    """Make the key of a witness and print its verifier key.
+
+    Examples:
+        tutela audit witness-key /etc/tutela/witness.key witness.example/w1
+
+    Args:
+        file: Where the key shall lie; it must not be there yet.
+        name: Name of the witness, such as an address without its scheme.
+    """
+    from tutela.audit import note  # noqa: PLC0415 - as above
+
+    made = note.Signer.new(name, note.COSIGNATURE)
+    note.create_key(file, made)
+    print(made.verifier)
+
+
+@app.command
+def witness(
+    *,
+    key: Path,
+    log: str,
+    note: Path | None = None,
+    proof: Path | None = None,
+    state: Path | None = None,
+) -> None:
+    """Sign the checkpoint of another installation, if it continues the last one signed here.
+
+    Prints one line, which is put at the end of that checkpoint. A log that was cut off or written
+    anew since is refused with status 4.
+
+    Examples:
+        tutela audit witness --key witness.key --log "$(cat their.key)" --proof request.txt
+
+    Args:
+        key: Key of this witness, made by witness-key.
+        log: Verifier key of the log, which its people gave you.
+        note: The checkpoint; left out where the file of the proof ends in it.
+        proof: What `tutela audit consistency` printed there; not needed the first time.
+        state: Folder of what was signed last; beside the key if left out.
+    """
+    from tutela.audit import note as notes  # noqa: PLC0415 - as above
+    from tutela.audit import witness as witnesses  # noqa: PLC0415 - as above
+    from tutela.audit.proof import Continuation, parse_continuation  # noqa: PLC0415 - as above
+
+    given = Continuation(0, (), "") if proof is None else parse_continuation(_text(proof))
+    signed = given.signed if note is None else _text(note)
+    if not signed:
+        raise UsageError("there is no checkpoint to sign", hint="--note FILE")
+    line = witnesses.cosign(
+        state or key.with_suffix(".state"),
+        notes.read_key(key),
+        notes.parse_verifier(log),
+        signed,
+        old=given.old,
+        proof=given.hashes,
+    )
+    _print(line)
+
+
+@app.command
+def export(
+    *,
+    tiles: Path | None = None,
+    subject: str = "",
+    action: str = "",
+    account: int | None = None,
+    since: str = "",
+    until: str = "",
+    format_: Annotated[Literal["jsonl", "csv"], Parameter(name="--format")] = "jsonl",
+    break_glass: str = "",
+    config: Path | None = None,
+) -> None:
+    """Print events as rows, or write the whole log as tiles, which standard tools verify.
+
+    Rows hold the words that are still kept; tiles hold none. That it was exported is an event.
+
+    Examples:
+        tutela audit export --subject media:12
+
+        tutela audit export --action grade. --since 2026-11-01 --format csv
+
+        tutela audit export --tiles /srv/log
+
+    Args:
+        tiles: Folder for the log up to the newest checkpoint, as C2SP tlog-tiles.
+        subject: What the events concern, such as case:3; all cases if it ends in a colon.
+        action: What happened, such as grade.given; all of a noun if it ends in a point.
+        account: Number of the account that acted.
+        since: From this moment on, as 2026-11-01 or 2026-11-01T08:00+01:00; UTC if it says nothing.
+        until: Before this moment.
+        format_: Rows as jsonl or csv.
+        break_glass: Act without an account, for this reason; it is in the log.
+        config: Settings file.
+    """
+    from tutela.audit import log as logs  # noqa: PLC0415 - as above
+    from tutela.audit.find import Filter  # noqa: PLC0415 - as above
+
+    wanted = Filter(subject, account, action, _moment(since), _moment(until))
+    if tiles is not None and wanted != Filter():
+        raise UsageError("tiles hold the whole log", hint="leave out what chooses events")
+    with _reader(config, break_glass) as office:
+        # First, so that nobody takes the log along and breaks off before it is said.
+        form = format_ if tiles is None else "tiles"
+        with office.database.write() as tx:
+            logs.record(tx, office.who, "audit.exported", "installation", format=form)
+        if tiles is None:
+            _rows(office, wanted, format_)
+        else:
+            _tiles(office, tiles)
+
+
+def _rows(office: Office, wanted: Filter, format_: output.Format) -> None:
+    from tutela.audit import find  # noqa: PLC0415 - as above
+
+    write = output.writer(format_, str, _COLUMNS)
+    with office.database.read() as tx:
+        for one in find.each(tx, wanted):
+            row = {name: getattr(one, name) for name in _COLUMNS[2:]}
+            write({"v": 1, "type": "audit_event", **row, "at": iso_precise(one.at)})
+
+
+def _tiles(office: Office, folder: Path) -> None:
+    from tutela.audit import tiles  # noqa: PLC0415 - as above
+
+    with _drawn() as draw, office.database.read() as tx:
+        said = tiles.export(tx, folder, progress=draw)
+    print(f"{said.size:,} events of {said.origin} in {folder}")
+
+
+@contextlib.contextmanager
+def _database(config: Path | None) -> Iterator[tuple[Settings, Database]]:
+    """Open the database for what shows nothing of it."""
+    from tutela.store import Database  # noqa: PLC0415 - as above
+    from tutela.store.schema import require_current  # noqa: PLC0415 - as above
+
+    settings = core_settings.load(config)
+    with Database(settings.database.url) as database:
+        require_current(database)
+        yield settings, database
+
+
+@contextlib.contextmanager
+def _reader(config: Path | None, break_glass: str) -> Iterator[Office]:
+    """Sign in as somebody who may read the log."""
+    from tutela.access.authorise import require  # noqa: PLC0415 - as above
+    from tutela.access.model import Permission  # noqa: PLC0415 - as above
+    from tutela.cli.open import opened  # noqa: PLC0415 - as above
+
+    with opened(config, break_glass=break_glass) as office:
+        with office.database.read() as tx:
+            try:
+                require(tx, office.who, Permission.AUDIT_READ)
+            except AccessError as error:
+                error.hint = "an auditor or a supervisor can, or --break-glass REASON"
+                raise
+        yield office
+
+
+def _keys(settings: Settings, given: list[str], *, must: bool = False) -> list[Verifier]:
+    """Return the verifier keys to check with: those given, or that of this installation."""
+    from tutela.audit import checkpoint as checkpoints  # noqa: PLC0415 - as above
+    from tutela.audit.note import parse_verifier  # noqa: PLC0415 - as above
+
+    if given:
+        return [parse_verifier(text) for text in given]
+    try:
+        return [checkpoints.signing_key(settings.audit).verifier]
+    except ServiceError as error:
+        if must or error.code != "no_key":
+            raise
+        return []
+
+
+def _said(report: Report) -> str:
+    words = (
+        f"{report.size:,} events are whole; checkpoints that fit: {report.checkpoints:,} here, "
+        f"{report.kept:,} kept elsewhere; texts: {report.texts:,} as they were, "
+        f"{report.erased:,} erased"
+    )
+    if report.backwards_s:
+        words += f"; the clock was set back by up to {report.backwards_s:,.3f} s"
+    return words
+
+
+def _moment(text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text} is no moment", hint="such as 2026-11-01") from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(LARGEST_FILE)
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _text(path: Path) -> str:
+    try:
+        return _read(path).decode()
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is no text") from None
+
+
+def _print(text: str) -> None:
+    """Print text of files to the byte, whatever the terminal's encoding is."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode())
+    sys.stdout.buffer.flush()
+
+
+@contextlib.contextmanager
+def _drawn() -> Iterator[Callable[[int, int], None]]:
+    """Yield what draws progress on standard error, where a person watches."""
+    shown, last = sys.stderr.isatty(), 0.0
+
+    def draw(done: int, whole: int) -> None:
+        nonlocal last
+        if shown and time.monotonic() - last >= REDRAW_SECONDS:
+            last = time.monotonic()
+            sys.stderr.write(f"\r\x1b[2K{done:,} of {whole:,} events")
+            sys.stderr.flush()
+
+    try:
+        yield draw
+    finally:
+        if shown:
+            sys.stderr.write("\r\x1b[2K")
+            sys.stderr.flush()
