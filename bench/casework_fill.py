@@ -22,7 +22,7 @@ TABLES = ("media", "stacks", "case_media", "sightings")
 
 
 class Person(NamedTuple):
-    """A grader: the account, and the token of a session."""
+    """Somebody who works: the account, and the token of a session."""
 
     account_id: AccountId
     token: str
@@ -36,31 +36,31 @@ class Filled(NamedTuple):
     media: int
 
 
-def staff(database: Database, graders: int) -> list[Person]:
-    """Insert an organisation and some graders, each signed in."""
+def staff(database: Database, people: int, role: str = "grader") -> list[Person]:
+    """Insert an organisation and some people of one role, each signed in."""
     with database.write() as tx:
         office = tx.execute(
             insert(Organisation)
             .values(name=f"Bench {secrets.token_hex(4)}", country="GB", created_at=MOMENT)
             .returning(Organisation.id)
         ).scalar_one()
-        return [_person(tx, office, number) for number in range(graders)]
+        return [_person(tx, office, number, role) for number in range(people)]
 
 
-def _person(tx: Connection, office: int, number: int) -> Person:
+def _person(tx: Connection, office: int, number: int, role: str) -> Person:
     account = tx.execute(
         insert(Account)
         .values(
             organisation_id=office,
-            name=f"grader{number}",
-            display_name=f"Grader {number}",
+            name=f"{role}{number}",
+            display_name=f"{role.title()} {number}",
             kind="person",
             state="active",
             created_at=MOMENT,
         )
         .returning(Account.id)
     ).scalar_one()
-    tx.execute(insert(AccountRole).values(account_id=account, role="grader"))
+    tx.execute(insert(AccountRole).values(account_id=account, role=role))
     return Person(AccountId(account), stage.session(tx, account))
 
 
