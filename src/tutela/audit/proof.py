@@ -43,9 +43,8 @@ class EventProof(msgspec.Struct, frozen=True):
     hashes: tuple[bytes, ...]
     signed: str
 
-    @property
     def text(self) -> str:
-        """The proof as a file (C2SP tlog-proof)."""
+        """Return the proof as a file (C2SP tlog-proof)."""
         lines = [HEADER, f"extra {_base64(self.body)}", f"index {self.index}"]
         lines += map(_base64, self.hashes)
         return "\n".join(lines) + "\n\n" + self.signed
@@ -58,9 +57,8 @@ class Continuation(msgspec.Struct, frozen=True):
     hashes: tuple[bytes, ...]
     signed: str
 
-    @property
     def text(self) -> str:
-        """The proof as a file (C2SP tlog-witness, body of `add-checkpoint`)."""
+        """Return the proof as a file (C2SP tlog-witness, body of `add-checkpoint`)."""
         lines = [f"old {self.old}", *map(_base64, self.hashes)]
         return "\n".join(lines) + "\n\n" + self.signed
 
