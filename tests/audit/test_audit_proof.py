@@ -52,11 +52,11 @@ def test_a_proof_of_an_event_is_checked_without_the_log(signed):
             with pytest.raises(UsageError):
                 proof.inclusion(tx, seq, size)
     for one in made:
-        read = proof.parse_inclusion(one.text())
+        read = proof.parse_inclusion(one.text)
         assert read == one
         assert read.body == bodies[read.index]
         assert proof.check(read, [key]).size in SIZES
-    text = made[2].text()
+    text = made[2].text
     assert text.startswith("c2sp.org/tlog-proof@v1\nextra ")
     assert "\nindex 137\n" in text
     other = text.replace("\nindex 137\n", "\nindex 138\n")
@@ -79,12 +79,12 @@ def test_a_proof_of_continuation_is_what_a_witness_is_sent(signed):
     with database.read() as tx:
         for old, new in ((0, 300), (1, 300), (5, 300), (256, 300), (300, 300), (1, 5), (3, 5)):
             made = proof.consistency(tx, old, new)
-            assert proof.parse_continuation(made.text()) == made
+            assert proof.parse_continuation(made.text) == made
             said = checkpoint.opened(made.signed, [key])
             assert said.size == new
             root = _root(tx, old)
             assert verify_consistency(old, new, root, said.root, made.hashes)
-        assert proof.consistency(tx, 5).text().startswith("old 5\n")
+        assert proof.consistency(tx, 5).text.startswith("old 5\n")
         for old, new in ((6, 5), (301, None), (-1, None), (1, 2)):
             with pytest.raises(UsageError):
                 proof.consistency(tx, old, new)

@@ -43,8 +43,9 @@ class EventProof(msgspec.Struct, frozen=True):
     hashes: tuple[bytes, ...]
     signed: str
 
+    @property
     def text(self) -> str:
-        """Return the proof as a file (C2SP tlog-proof)."""
+        """The proof as a file (C2SP tlog-proof)."""
         lines = [HEADER, f"extra {_base64(self.body)}", f"index {self.index}"]
         lines += map(_base64, self.hashes)
         return "\n".join(lines) + "\n\n" + self.signed
@@ -57,8 +58,9 @@ class Continuation(msgspec.Struct, frozen=True):
     hashes: tuple[bytes, ...]
     signed: str
 
+    @property
     def text(self) -> str:
-        """Return the proof as a file (C2SP tlog-witness, body of `add-checkpoint`)."""
+        """The proof as a file (C2SP tlog-witness, body of `add-checkpoint`)."""
         lines = [f"old {self.old}", *map(_base64, self.hashes)]
         return "\n".join(lines) + "\n\n" + self.signed
 

@@ -125,7 +125,7 @@ def proof(
 
     with _reader(config, break_glass) as office, office.database.read() as tx:
         made = proofs.inclusion(tx, seq, size)
-    _print(made.text())
+    _print(made.text)
 
 
 @app.command
@@ -163,7 +163,7 @@ def consistency(old: int, new: int | None = None, *, config: Path | None = None)
 
     with _database(config) as (_, database), database.read() as tx:
         made = proofs.consistency(tx, old, new)
-    _print(made.text())
+    _print(made.text)
 
 
 @app.command
