@@ -92,6 +92,8 @@ def _check(authority: NewAuthority) -> None:
             code="authority",
             hint="a case needs a legal basis, a reference, a scope and who granted it",
         )
+    if any("\0" in getattr(authority, name) for name in _WORDS):
+        raise UsageError("the authority's words are not text", code="authority")
     if authority.valid_from.tzinfo is None or authority.valid_until.tzinfo is None:
         raise UsageError("the authority's dates have no time zone", code="authority")
     if authority.valid_until <= authority.valid_from:

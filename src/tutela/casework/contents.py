@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ARRAY, ColumnElement, Connection, LargeBinary, func, literal, select
 
 from tutela.casework import facts
+from tutela.casework.among import among
 from tutela.core.ids import MediaId
 from tutela.core.media import PDQ
 from tutela.core.time import now
@@ -38,8 +39,24 @@ def upsert(tx: Connection, outcomes: Iterable[Outcome]) -> dict[bytes, MediaId]:
     return {sha256: MediaId(media_id) for sha256, media_id in found.items()}
 
 
+def among_digests(tx: Connection, column: Any, values: Iterable[bytes]) -> ColumnElement[bool]:
+    """Return the condition that a column has one of some values of bytes.
+
+    On PostgreSQL it is one bound value, whatever their number: else the driver parses anew each
+    time. Not more than some thousands, for SQLite has a parameter for each.
+    """
+    wanted = sorted(values)
+    if tx.dialect.name == "postgresql":
+        equal: ColumnElement[bool] = column == func.any(literal(wanted, ARRAY(LargeBinary)))
+        return equal
+    within: ColumnElement[bool] = column.in_(wanted)
+    return within
+
+
 def _known(tx: Connection, digests: Mapping[bytes, Outcome]) -> dict[bytes, int]:
-    rows = tx.execute(select(Media.sha256, Media.id).where(Media.sha256.in_(list(digests))))
+    rows = tx.execute(
+        select(Media.sha256, Media.id).where(among_digests(tx, Media.sha256, digests))
+    )
     return {sha256: media_id for sha256, media_id in rows if sha256}
 
 
@@ -51,7 +68,7 @@ def _adopt(tx: Connection, wanted: Mapping[bytes, Outcome]) -> None:
         .where(
             Media.sha256.is_(None),
             Media.sha1.is_not(None),
-            Media.md5.in_([md5 for _, md5 in pairs if md5]),
+            among_digests(tx, Media.md5, {md5 for _, md5 in pairs if md5}),
         )
         .order_by(Media.id.desc())
     )
@@ -93,7 +110,7 @@ def _complete(tx: Connection, found: Sequence[tuple[int, Outcome]]) -> None:
     """Fill in media that were there without being read: imported ones, or read without facts."""
     bare = tx.execute(
         select(Media.id).where(
-            Media.id.in_([media_id for media_id, _ in found]),
+            among(tx, Media.id, [media_id for media_id, _ in found]),
             Media.pdq.is_(None) | Media.width.is_(None),
         )
     )

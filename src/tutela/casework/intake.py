@@ -21,6 +21,7 @@ from tutela.audit import log
 from tutela.audit.log import Event
 from tutela.casework import arrange, sightings
 from tutela.casework import case as cases
+from tutela.casework.belonging import line
 from tutela.casework.facts import storable
 from tutela.casework.model import ExhibitInfo, ExhibitState
 from tutela.core.errors import IntegrityError, UsageError
@@ -97,9 +98,7 @@ def _begin(
 ) -> ExhibitInfo:
     require(tx, who, Permission.EVIDENCE_ADD, case_id)
     cases.working(tx, case_id)
-    label = source.label.strip()
-    if not label or len(label) > LABEL_CHARACTERS or not label.isprintable():
-        raise UsageError(f"a label is one line of 1 to {LABEL_CHARACTERS} characters")
+    label = line(source.label, LABEL_CHARACTERS, "a label")
     there = tx.execute(_exhibit().where(Exhibit.case_id == case_id, Exhibit.label == label)).first()
     if there is not None:
         exhibit = cases.exhibit_info(there)
@@ -110,40 +109,35 @@ def _begin(
                 hint="give another --label",
             )
         return exhibit
-    device, path = storable(source.device), storable(source.path)
+    lists = [
+        {"name": one.name, "entries": one.entries, "sha256": one.source_sha256}
+        for one in session.lists
+    ]
+    texts = {
+        "label": label,
+        "device": storable(source.device.strip()),
+        "source": storable(source.path),
+    }
+    made = _insert(tx, case_id, {**texts, "extra": {"lists": lists}})
+    log.record(tx, who, "exhibit.begun", f"exhibit:{made}", texts=texts, case=case_id)
+    return cases.exhibit_info(tx.execute(_exhibit().where(Exhibit.id == made)).one())
+
+
+def _insert(tx: Connection, case_id: CaseId, values: dict[str, Any]) -> int:
+    counts = dict.fromkeys(("seen", "hashed", "skipped", "failed", "size_bytes"), 0)
     made = tx.execute(
         insert(Exhibit)
         .values(
             case_id=case_id,
-            label=label,
-            source=path,
-            device=device,
             state=ExhibitState.ADDING,
-            seen=0,
-            hashed=0,
-            skipped=0,
-            failed=0,
-            size_bytes=0,
             started_at=now(),
             finished_at=None,
-            extra={
-                "lists": [
-                    {"name": i.name, "entries": i.entries, "sha256": i.source_sha256}
-                    for i in session.lists
-                ]
-            },
+            **counts,
+            **values,
         )
         .returning(Exhibit.id)
-    ).scalar_one()
-    log.record(
-        tx,
-        who,
-        "exhibit.begun",
-        f"exhibit:{made}",
-        texts={"label": label, "device": device, "source": path},
-        case=case_id,
     )
-    return cases.exhibit_info(tx.execute(_exhibit().where(Exhibit.id == made)).one())
+    return made.scalar_one()
 
 
 def _exhibit() -> Select[Any]:

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, select, update
 from tutela.audit.log import Event
 from tutela.casework import policy as policies
 from tutela.casework import scheme as schemes
+from tutela.casework.among import among
 from tutela.casework.model import CaseInfo, MediaState
 from tutela.core.entry import Role
 from tutela.core.hit import Strength
@@ -27,7 +28,7 @@ from tutela.store.bulk import insert_rows, update_rows
 from tutela.store.tables.casework import CaseMedia, Media, MediaHit
 from tutela.store.tables.grading import Agreement, Grade, SecondReading
 
-# Media that one statement asks about: SQLite and PostgreSQL both take that many values.
+# Media that are graded together, so that memory stays bounded.
 TOGETHER = 5000
 
 Stored = tuple[str, dict[str, int | str]]
@@ -99,7 +100,7 @@ def _some(tx: Connection, who: Principal, case: CaseInfo, media_ids: Sequence[in
         .join(Media, Media.id == CaseMedia.media_id)
         .where(
             CaseMedia.case_id == case.id,
-            CaseMedia.media_id.in_(media_ids),
+            among(tx, CaseMedia.media_id, media_ids),
             CaseMedia.state.in_((MediaState.OPEN.value, MediaState.SET_ASIDE.value)),
             CaseMedia.code.is_(None),
         )
@@ -157,7 +158,9 @@ def _hits(
             MediaHit.classifications,
             MediaHit.entry_number,
         )
-        .where(MediaHit.case_id == case.id, MediaHit.media_id.in_(media_ids), ~MediaHit.silenced)
+        .where(
+            MediaHit.case_id == case.id, among(tx, MediaHit.media_id, media_ids), ~MediaHit.silenced
+        )
         .order_by(MediaHit.id)
     )
     allowed = {code.code for code in schemes.load(tx, case.scheme).codes}
@@ -201,7 +204,7 @@ def _agreed(
     """Add what organisations have agreed on, as trusted, under the case's scheme."""
     rows = tx.execute(
         select(Agreement.media_id, Agreement.code, Agreement.votes).where(
-            Agreement.media_id.in_(media_ids),
+            among(tx, Agreement.media_id, media_ids),
             Agreement.scheme == case.scheme,
             Agreement.state == "trusted",
             Agreement.code.is_not(None),
@@ -230,7 +233,7 @@ def _set_aside(tx: Connection, case: CaseInfo, quiet: dict[MediaId, Stored]) -> 
         # It has no place in the review, should an earlier arrangement have given it one.
         tx.execute(
             update(CaseMedia)
-            .where(CaseMedia.case_id == case.id, CaseMedia.media_id.in_(list(quiet)))
+            .where(CaseMedia.case_id == case.id, among(tx, CaseMedia.media_id, quiet))
             .values(position=None)
         )
 

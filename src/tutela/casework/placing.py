@@ -190,13 +190,12 @@ def _near(
     asked = [p for p in found if p.state is MediaState.OPEN and _comparable(p)]
     if not listed or not asked:
         return
-    codes = _codes(listed)
-    for picture, row in zip(
-        asked, stacking.nearest(codes, _codes(asked), PDQ_RADIUS_BITS).tolist(), strict=True
-    ):
-        if row >= 0 and picture.pdq is not None:
-            (apart,) = stacking.distances(codes[row : row + 1], picture.pdq).tolist()
-            weights[picture.media_id].append(order.of_near(apart))
+    codes, questions = _codes(listed), _codes(asked)
+    rows = stacking.nearest(codes, questions, PDQ_RADIUS_BITS)
+    near = np.flatnonzero(rows >= 0)
+    apart = stacking.turned_distances(questions[near], codes[rows[near]])
+    for place_, distance_bits in zip(near.tolist(), apart.tolist(), strict=True):
+        weights[asked[place_].media_id].append(order.of_near(distance_bits))
 
 
 def _codes(some: Sequence[Picture]) -> NDArray[np.uint8]:

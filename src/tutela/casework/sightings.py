@@ -16,6 +16,7 @@ from tutela.audit import log
 from tutela.audit.log import Event
 from tutela.casework import case as cases
 from tutela.casework import contents, known
+from tutela.casework.among import among
 from tutela.casework.facts import storable
 from tutela.casework.model import CaseInfo, ExhibitInfo, MediaState
 from tutela.core.entry import Role
@@ -87,7 +88,9 @@ def _fresh(tx: Connection, exhibit: ExhibitInfo, places: Places) -> Places:
     rows = tx.execute(
         select(Sighting.place, Sighting.status, Media.sha256)
         .outerjoin(Media, Media.id == Sighting.media_id)
-        .where(Sighting.exhibit_id == exhibit.id, Sighting.place.in_(list(places)))
+        .where(
+            Sighting.exhibit_id == exhibit.id, contents.among_digests(tx, Sighting.place, places)
+        )
     )
     fresh = dict(places)
     for place, status, sha256 in rows:
@@ -123,7 +126,7 @@ def _count(
     for count, some in sorted(by_count.items()):
         tx.execute(
             update(CaseMedia)
-            .where(CaseMedia.case_id == case.id, CaseMedia.media_id.in_(some))
+            .where(CaseMedia.case_id == case.id, among(tx, CaseMedia.media_id, some))
             .values(sightings=CaseMedia.sightings + count)
         )
     status = Counter(o.status for o in outcomes)

@@ -91,6 +91,15 @@ def turned(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.stack(looks)
 
 
+def turned_distances(codes: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return how far each code lies from the other in its place, in any turn, bits, int64[n].
+
+    Both are PDQ values, uint8[n, 32].
+    """
+    apart = np.bitwise_count(_words(turned(codes)) ^ _words(others))
+    return np.asarray(apart.sum(axis=2, dtype=np.int64).min(axis=0))
+
+
 def distances(codes: NDArray[np.uint8], code: bytes) -> NDArray[np.int64]:
     """Return how far codes, uint8[n, 32], lie from one code in any turn, bits, int64[n]."""
     asked = turned(np.frombuffer(code, np.uint8).reshape(1, -1))
