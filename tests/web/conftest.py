@@ -14,8 +14,9 @@ from tutela.web import app
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import databases
 import web_support
+
+import databases
 
 
 @pytest.fixture(scope="module")

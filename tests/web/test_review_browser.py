@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import browsing
 import pytest
+import web_support
 from playwright.sync_api import expect
 from sqlalchemy import func, select
 
-import browsing
 import databases
-import web_support
 from tutela.evidence.render import Renderer
 from tutela.store import Database
 from tutela.store.tables.audit import AuditEvent
@@ -65,7 +65,9 @@ def test_a_grader_works_with_keys_alone(page, served):
     expect(page.locator("#status")).to_contain_text("3")
     lead, second, third = installation.media[:3]
     assert tuple(_row(installation, lead)) == ("graded", "C")
-    assert tuple(_row(installation, second)) == tuple(_row(installation, third)) == ("inferred", "C")
+    assert (
+        tuple(_row(installation, second)) == tuple(_row(installation, third)) == ("inferred", "C")
+    )
     with installation.database.read() as tx:
         assert tx.execute(select(Vote.media_id, Vote.code)).all() == [(lead, "C")]
 

@@ -6,7 +6,6 @@ import re
 
 import pytest
 from litestar.handlers import HTTPRouteHandler
-from litestar.testing import TestClient
 
 from tutela.core.principal import Role
 from tutela.web import app
@@ -81,6 +80,14 @@ TABLE = {
     "POST /sign-in/passkey/start": PUBLIC,
     "POST /sign-in/passkey/finish": PUBLIC,
     "POST /sign-out": PUBLIC,
+    "GET /oidc/start": PUBLIC,
+    "GET /sign-in/agency": PUBLIC,
+    "GET /sign-in/code": PUBLIC,
+    "POST /sign-in/code": PUBLIC,
+    "GET /account/credentials": EVERYBODY,
+    "POST /account/password": EVERYBODY,
+    "POST /account/authenticator": EVERYBODY,
+    "POST /account/recovery": EVERYBODY,
     "GET /welcome/{token}": PUBLIC,
     "POST /welcome/{token}": PUBLIC,
     "GET /account": EVERYBODY,
@@ -175,9 +182,20 @@ def test_another_sites_page_can_change_nothing(client, installation):
         assert answer.json()["code"] == "cross_site"
 
 
-def test_every_answer_has_the_security_headers(client, installation):
+def test_every_answer_has_the_security_headers(client):
     for path in ("/", "/cases", "/nowhere", "/sign-in"):
         answer = client.get(path, follow_redirects=False)
         assert "script-src 'self'" in answer.headers["content-security-policy"]
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_what_was_typed_is_never_part_of_a_page(client, installation):
+    for typed in ("<b>x<script>", "100%25 %(x)s", "%3Cb%3E"):
+        answer = client.get(
+            f"/administration/schemes/{typed}",
+            headers={"cookie": f"tutela={installation.tokens['administrator']}"},
+        )
+        assert answer.status_code in {400, 404}
+        assert "<b>x" not in answer.text
+        assert "<script>" not in answer.text

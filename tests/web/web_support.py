@@ -165,9 +165,7 @@ def _case(tx, accounts: dict[str, int]) -> int:
     ).scalar_one()
     for role, account in accounts.items():
         if role != "outsider":
-            tx.execute(
-                insert(CaseMember).values(case_id=case, account_id=account, added_at=moment)
-            )
+            tx.execute(insert(CaseMember).values(case_id=case, account_id=account, added_at=moment))
     return case
 
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import structlog
 import uvicorn
 
 from tutela.access import seal
@@ -41,6 +42,7 @@ def serve(*, host: str | None = None, port: int | None = None, config: Path | No
     settings = core_settings.override(
         settings, "web", {key: value for key, value in given.items() if value is not None}
     )
+    _log_plainly()
     # The renderer's confined processes are forked before a key or the database is opened.
     with Renderer() as renderer, Database(settings.database.url) as database:
         require_current(database)
@@ -55,6 +57,19 @@ def _vault(settings: Settings) -> Vault | None:
     if not settings.vault.path.exists():
         return None
     return Vault(settings.vault.path, master_key(settings.vault))
+
+
+def _log_plainly() -> None:
+    """Write the log to standard error, a line an event; tracebacks without the values they had."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
 
 def _run(office: Office) -> None:

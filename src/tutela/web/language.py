@@ -27,7 +27,8 @@ class Language:
         for message in catalog or ():
             key = message.id if isinstance(message.id, str) else message.id[0]
             if key and message.string and not message.fuzzy:
-                self._texts[key] = message.string
+                said = message.string
+                self._texts[key] = said if isinstance(said, str) else tuple(said)
 
     def gettext(self, text: str) -> str:
         """Return the translation of `text`, or itself."""

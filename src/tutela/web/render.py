@@ -17,7 +17,7 @@ from tutela.access.authorise import allows
 from tutela.access.model import Permission
 from tutela.core.principal import Principal
 from tutela.core.time import iso
-from tutela.web.language import NAMES, N_, Language, chosen, language
+from tutela.web.language import N_, NAMES, Language, chosen, language
 from tutela.web.office import Asked, office
 
 # What a person may go to, with what it takes; those of a case are in the case's own pages.

@@ -12,11 +12,13 @@ from urllib.parse import urlsplit
 
 from litestar.connection import ASGIConnection
 from litestar.datastructures import MutableScopeHeaders
+from litestar.enums import ScopeType
 from litestar.handlers import BaseRouteHandler
 
 from tutela.access import accounts, sessions
 from tutela.access.authorise import require
 from tutela.access.model import Permission
+from tutela.access.sessions import State
 from tutela.core.errors import AccessError
 from tutela.core.ids import CaseId
 from tutela.core.principal import Via
@@ -63,7 +65,7 @@ def same_origin(connection: Connection, _handler: BaseRouteHandler) -> None:
     Raises:
         AccessError: the browser says that the request comes from elsewhere.
     """
-    if connection.scope["method"] in SAFE:
+    if connection.scope.get("method") in SAFE:
         return
     site = connection.headers.get("sec-fetch-site")
     origin = connection.headers.get("origin")
@@ -88,7 +90,7 @@ def authorised(connection: Connection, handler: BaseRouteHandler) -> None:
         session = sessions.find(tx, token, place.settings.web) if token else None
         if session is not None:
             connection.state.session = session
-            if session.state == "active":
+            if session.state is State.ACTIVE and session.account_id is not None:
                 connection.state.who = accounts.principal(tx, session.account_id, Via.WEB)
         if needs == PUBLIC or (needs == HALF and session is not None):
             return
@@ -107,7 +109,7 @@ def cookie_name(place: Office) -> str:
 
 async def add_headers(message: Message, scope: Scope) -> None:
     """Put our security headers on every answer; what is not said to be kept is not kept."""
-    if message["type"] != "http.response.start" or scope["type"] != "http":
+    if message["type"] != "http.response.start" or scope["type"] != ScopeType.HTTP:
         return
     headers = MutableScopeHeaders.from_message(message)
     for name, value in HEADERS.items():

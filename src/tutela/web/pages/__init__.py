@@ -3,10 +3,12 @@
 from tutela.web.pages import (
     account,
     administration,
+    agency,
     approvals,
     audit,
     board,
     cases,
+    credentials,
     disputes,
     export,
     items,
@@ -24,7 +26,7 @@ from tutela.web.pages import (
 )
 
 _MODULES = (
-    *(language, sign_in, welcome, account, own_keys, passkeys),
+    *(language, sign_in, agency, welcome, account, credentials, own_keys, passkeys),
     *(cases, board, review, thumbnails, items, work, team, export),
     *(disputes, lists, approvals, audit, administration, rules),
 )

@@ -60,7 +60,7 @@ def event(request: Asked, seq: FromPath[int]) -> Response[str]:
 def _proof(tx: Connection, seq: int) -> str:
     """Return the proof of an event, or nothing where no checkpoint covers it yet."""
     try:
-        return proof.inclusion(tx, seq).text()
+        return proof.inclusion(tx, seq).text
     except UsageError:
         return ""
 
@@ -79,7 +79,7 @@ def _page(request: Asked, tx: Connection, report: verify.Report | None) -> Respo
             {
                 "seq": one.seq,
                 "at": one.at,
-                "by": names.get(one.account_id, "–") if one.account_id else one.via,
+                "by": names.get(one.account_id, "-") if one.account_id else one.via,
                 "via": one.via,
                 "action": one.action,
                 "subject": one.subject,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
+
 import msgspec
 from litestar import Response
 from litestar.params import URLEncodedBody
@@ -20,6 +22,7 @@ from tutela.web import render
 from tutela.web.language import N_
 from tutela.web.office import Asked, office, who
 from tutela.web.routes import changes, reads
+
 
 class NewCase(msgspec.Struct):
     """The form of a new case."""
@@ -139,7 +142,7 @@ def _form(request: Asked, form: NewCase, problem: str) -> Response[str]:
     )
 
 
-def case_page(request: Asked, template: str, case_id: int, **context: object) -> Response[str]:
+def case_page(request: Asked, template: str, case_id: int, **context: Any) -> Response[str]:
     """Return a page of a case, with what all of them show."""
     if "case" not in context:
         with office(request).database.read() as tx:

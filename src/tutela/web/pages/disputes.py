@@ -1,4 +1,4 @@
-"""Disputes between organisations, and second readings that differed: settled by one's own reading."""
+"""Disputes of organisations, and second readings that differed: settled by one's own reading."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def settle_reading(request: Asked, data: URLEncodedBody[ReadingSettlement]) -> R
             tx, who(request), CaseId(data.case), data.reading, data.code, data.reason
         )
         text = render.language_of(request).gettext("Settled as %(code)s. The votes were: %(votes)s")
-        votes = ", ".join(code or "–" for code in (done.first_code, done.second_code))
+        votes = ", ".join(code or "-" for code in (done.first_code, done.second_code))
         return _page(request, tx, said=text % {"code": done.code, "votes": votes})
 
 

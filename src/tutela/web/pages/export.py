@@ -18,7 +18,6 @@ from tutela.access.model import Permission
 from tutela.casework import deletion
 from tutela.casework.formats import export
 from tutela.casework.formats.profile import profiles
-from tutela.core.errors import UsageError
 from tutela.core.ids import ApprovalId, CaseId, MediaId
 from tutela.evidence.vault import objects
 from tutela.web import words
@@ -40,7 +39,7 @@ KINDS = {
 class Wanted(msgspec.Struct):
     """What to take out; `approval` for a VICS export with its media."""
 
-    format: str
+    format: export.Format
     profile: str = ""
     approval: int = 0
 
@@ -78,8 +77,6 @@ def page(request: Asked, case_id: FromPath[int]) -> Response[str]:
 def take(request: Asked, case_id: FromPath[int], data: URLEncodedBody[Wanted]) -> Stream:
     """Write the export and give it to the browser."""
     place, case = office(request), CaseId(case_id)
-    if data.format not in KINDS:
-        raise UsageError("there is no such format", hint=f"there are {', '.join(KINDS)}")
     folder = tempfile.TemporaryDirectory(prefix="tutela-export-")
     try:
         file, kind = _written(place, request, case, data, Path(folder.name))

@@ -48,7 +48,9 @@ def language(
     answer: Response[object] = Redirect(own_path(data.next), status_code=303)
     if data.language in NAMES:
         answer.set_cookie(
-            Cookie("language", data.language, max_age=YEAR_S, httponly=True, samesite="lax")
+            Cookie(
+                key="language", value=data.language, max_age=YEAR_S, httponly=True, samesite="lax"
+            )
         )
     return answer
 
