@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -170,3 +172,19 @@ def test_nothing_to_do_is_no_error(database: Database):
         assert bulk.update_rows(tx, Media, []) == 0
         with pytest.raises(TypeError, match="numbers no rows"):
             bulk.insert_returning(tx, Policy, [{"name": "a", "value": {}}])
+
+
+LATE = """
+from tutela.store import Database
+with Database({url!r}) as database, database.write() as tx:
+    from tutela.store.bulk import insert_rows
+    from tutela.store.tables.access import Policy
+    insert_rows(tx, Policy, [{{"name": "late", "value": 1}}])
+"""
+
+
+def test_a_command_that_loads_bulk_after_the_database_was_opened_can_write(database: Database):
+    program = LATE.format(url=database.url.render_as_string(hide_password=False))
+    subprocess.run([sys.executable, "-c", program], check=True)
+    with database.read() as tx:
+        assert tx.execute(select(Policy.value).where(Policy.name == "late")).scalar_one() == 1

@@ -157,7 +157,10 @@ def _sqlite(url: URL) -> Engine:
 
 
 def _postgresql(url: URL) -> Engine:
-    return create_engine(
+    # The driver of PostgreSQL is loaded where there is one only.
+    from tutela.store import values  # noqa: PLC0415 - heavy
+
+    engine = create_engine(
         url,
         pool_size=POOL,
         max_overflow=POOL,
@@ -165,6 +168,8 @@ def _postgresql(url: URL) -> Engine:
         json_serializer=json_text,
         connect_args={"options": "-c timezone=UTC -c lock_timeout=30s"},
     )
+    event.listen(engine, "connect", lambda connection, _record: values.teach(connection))
+    return engine
 
 
 @contextlib.contextmanager

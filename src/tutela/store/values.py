@@ -56,7 +56,13 @@ class _ArrayDumper(Dumper):
         return obj.packed
 
 
-psycopg.adapters.register_dumper(Array, _ArrayDumper)
+def teach(connection: psycopg.Connection[Any]) -> None:
+    """Let a new connection take an `Array`.
+
+    SQLAlchemy copies the driver's own dumpers when an engine is made: whoever registers one there
+    later, since this module was imported late, is not heard.
+    """
+    connection.adapters.register_dumper(Array, _ArrayDumper)
 
 
 class _Memo(dict[Any, Any]):
