@@ -59,7 +59,7 @@ def _grade_all(office: Office, case: MadeCase) -> None:
 
 @contextmanager
 def _database(kind: str) -> Iterator[Database]:
-    """Open a new database on disk; PostgreSQL keeps what it was told, as it would in service."""
+    """Open a new database on disk; the tests' PostgreSQL does not wait for the disk (fsync off)."""
     with tempfile.TemporaryDirectory() as folder:
         if kind == "sqlite":
             with Database(f"sqlite:///{folder}/bench.db") as database:

@@ -19,7 +19,7 @@ from tutela.store.tables.access import Account
 from tutela.store.tables.grading import GradingAct
 
 
-class Before(NamedTuple):
+class Before(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What stood before one media was graded or cleared, and what was left in its place.
 
     `grade_id` is the vote that was given (None: no vote was), `ballot` the vote before it, if this

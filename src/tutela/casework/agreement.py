@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, insert, select
@@ -38,7 +38,7 @@ class AgreementState(enum.StrEnum):
     DISPUTED = "disputed"
 
 
-class Agreed(NamedTuple):
+class Agreed(msgspec.Struct, frozen=True, gc=False):
     """What votes come to; `code` is None where there is none or they differ."""
 
     state: AgreementState
@@ -66,6 +66,8 @@ class Settled(msgspec.Struct, frozen=True):
 
 
 NOTHING = Agreed(AgreementState.NONE, None, 0)
+# Between these only a first vote comes or goes.
+_QUIET = (AgreementState.INDICATIVE, AgreementState.NONE)
 
 
 def agree(codes: Sequence[str], votes_to_trust: int) -> Agreed:
@@ -160,8 +162,8 @@ def change(
                     "adjudicated_by": None,
                 }
             )
-        if (earlier.state, earlier.code) != (after.state, after.code) and _tells(earlier, after):
-            events.append(_event(media_id, scheme, after))
+        if earlier is not NOTHING or after.state not in _QUIET:
+            events += _told(media_id, scheme, earlier, after)
     upsert_rows(tx, Agreement, rows)
     if gone:
         tx.execute(
@@ -296,10 +298,13 @@ def _votes(tx: Connection, condition: ColumnElement[bool]) -> dict[int, dict[int
     return found
 
 
-def _tells(earlier: Agreed, after: Agreed) -> bool:
-    """Leave out what the event of the grade itself already says: a first vote, or its end."""
-    quiet = {AgreementState.NONE, AgreementState.INDICATIVE}
-    return not ({earlier.state, after.state} <= quiet)
+def _told(media_id: int, scheme: str, earlier: Agreed, after: Agreed) -> list[log.Event]:
+    """Return the event of a change, but for what that of the grade itself already says."""
+    if (earlier.state, earlier.code) == (after.state, after.code):
+        return []
+    if earlier.state in _QUIET and after.state in _QUIET:
+        return []
+    return [_event(media_id, scheme, after)]
 
 
 def _event(media_id: int, scheme: str, after: Agreed) -> log.Event:

@@ -1,4 +1,8 @@
-"""What a grader decides and what came of it; and the questions every such call is asked first."""
+"""What a grader decides and what came of it; and the questions every such call is asked first.
+
+There may be thousands of these in one call, and none can be part of a cycle: `gc=False` saves the
+collector from looking through them, which took a fifth of the time of a bulk call.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +30,7 @@ REQUEST_CHARACTERS = 200
 LAW_CHARACTERS = 200
 
 
-class Decision(msgspec.Struct, frozen=True):
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """One decision: a code of the case's scheme, with facets and the law that was applied.
 
     With `stack`, the whole stack of the media gets it: members in `displayed` were looked at like
@@ -41,7 +45,7 @@ class Decision(msgspec.Struct, frozen=True):
     displayed: frozenset[MediaId] = frozenset()
 
 
-class Given(msgspec.Struct, frozen=True, array_like=True):
+class Given(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What was written about a media: `code` is what stands now, None where it is open again.
 
     `basis` is that of the grade. `second` is a blind second reading: the first grade of this media
@@ -60,7 +64,7 @@ class Grader(msgspec.Struct, frozen=True):
     organisation_id: OrganisationId
 
 
-class Written(msgspec.Struct, frozen=True):
+class Written(msgspec.Struct, frozen=True, gc=False):
     """A grade as it is to be written into the history."""
 
     media_id: int

@@ -8,8 +8,8 @@ media, cases, log; each by number), so that waiting never becomes a deadlock.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
+import msgspec
 from sqlalchemy import Connection, Select, and_, delete, func, or_, select, update
 
 from tutela.audit.log import Event
@@ -23,7 +23,7 @@ from tutela.store.tables.casework import Case, CaseMedia, Media, Stack
 from tutela.store.tables.grading import Vote
 
 
-class Place(NamedTuple):
+class Place(msgspec.Struct, frozen=True, gc=False):
     """How a media stands in one case; `stack_id` is None where it was never stacked."""
 
     state: str
@@ -31,7 +31,7 @@ class Place(NamedTuple):
     stack_id: int | None
 
 
-class Ballot(NamedTuple):
+class Ballot(msgspec.Struct, frozen=True, gc=False):
     """The vote of an organisation, and the grade that it is."""
 
     code: str

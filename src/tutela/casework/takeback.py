@@ -126,10 +126,11 @@ def _open_again(standing: Standing, media_id: int) -> Before:
         standing.move(media_id, standing.case.id, *after)
         was = [(int(standing.case.id), here.state, here.code)]
         return Before(media_id, False, None, None, was, after)  # noqa: FBT003 a tuple's field
+    ballot = (own.code, own.grade_id)
     was = [(case_id, one.state, one.code) for case_id, one in standing.places[media_id].items()]
     standing.vote(media_id, None)
     standing.show(media_id, *after)
-    return Before(media_id, True, None, own, was, after)  # noqa: FBT003 likewise
+    return Before(media_id, True, None, ballot, was, after)  # noqa: FBT003 likewise
 
 
 def _untouched(standing: Standing, one: Before) -> bool:
