@@ -25,6 +25,7 @@ class Person(NamedTuple):
     """Somebody who works: the account, and the token of a session."""
 
     account_id: AccountId
+    organisation_id: int
     token: str
 
 
@@ -52,7 +53,7 @@ def _person(tx: Connection, office: int, number: int, role: str) -> Person:
         insert(Account)
         .values(
             organisation_id=office,
-            name=f"{role}{number}",
+            name=f"{role}{number}.{office}",
             display_name=f"{role.title()} {number}",
             kind="person",
             state="active",
@@ -61,7 +62,7 @@ def _person(tx: Connection, office: int, number: int, role: str) -> Person:
         .returning(Account.id)
     ).scalar_one()
     tx.execute(insert(AccountRole).values(account_id=account, role=role))
-    return Person(AccountId(account), stage.session(tx, account))
+    return Person(AccountId(account), office, stage.session(tx, account))
 
 
 def fill(database: Database, people: list[Person], cases: int, each: int) -> list[Filled]:
@@ -121,7 +122,7 @@ def _case(tx: Connection, number: int, people: list[Person], first: int, each: i
         "case": case,
         "exhibit": _exhibit(tx, case, each),
     }
-    for table in TABLES:
+    for table in TABLES if each else ():
         tx.execute(text(_statement(tx.dialect.name, table)), values)
     return CaseId(case)
 
