@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from casework_office import MadeCase, Office
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -18,6 +18,7 @@ NEEDED = st.integers(1, 5)
 SCHEME = "uk-abc"
 
 
+@settings(deadline=None)
 @given(CODES, NEEDED)
 def test_votes_agree_only_where_nobody_differs(codes: list[str], needed: int) -> None:
     found = agree(codes, needed)
@@ -30,6 +31,7 @@ def test_votes_agree_only_where_nobody_differs(codes: list[str], needed: int) ->
         assert set(codes) == {found.code}
 
 
+@settings(deadline=None)
 @given(CODES, NEEDED, st.randoms())
 def test_the_order_of_votes_does_not_matter(codes, needed, random) -> None:
     shuffled = list(codes)
@@ -37,6 +39,7 @@ def test_the_order_of_votes_does_not_matter(codes, needed, random) -> None:
     assert agree(shuffled, needed) == agree(codes, needed)
 
 
+@settings(deadline=None)
 @given(st.sampled_from("ABC"), st.integers(1, 8), NEEDED, CODES)
 def test_one_more_vote_never_makes_a_dispute_trusted_nor_trust_indicative(
     code: str, count: int, needed: int, more: list[str]
