@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from sqlalchemy import delete, select, update
 
-from tutela.audit import checkpoint, log, note
+from tutela.audit import checkpoint, log, note, verify
 from tutela.audit.merkle import EMPTY_ROOT, root_of
 from tutela.core.errors import InputError, IntegrityError, ServiceError, SettingsError
 from tutela.core.settings import AuditSettings
@@ -97,6 +97,25 @@ def test_a_key_signs_for_its_own_log_only(embedded, settings):
         with pytest.raises(ServiceError):
             checkpoint.sign(tx, settings)
         assert not tx.execute(select(AuditCheckpoint)).all()
+
+
+def test_another_key_signs_on_and_the_old_checkpoints_stay(embedded, settings):
+    append(embedded, 3)
+    former = checkpoint.signing_key(settings).verifier
+    with embedded.write() as tx:
+        before = checkpoint.sign(tx, settings)
+    settings.signing_key.unlink()
+    checkpoint.create_key(settings.signing_key, settings.origin)
+    key = checkpoint.signing_key(settings).verifier
+    with embedded.write() as tx:
+        assert checkpoint.opened(checkpoint.sign(tx, settings), [key]).size == 3
+        assert checkpoint.latest(tx) == before
+    append(embedded, 1)
+    with embedded.write() as tx:
+        checkpoint.sign(tx, settings)
+    with embedded.read() as tx:
+        assert verify.verify(tx, [key, former]).checkpoints == 2
+        assert str(verify.verify(tx, key).first).startswith("checkpoint 3: no key that is trusted")
 
 
 def test_create_key_returns_the_verifier_key(tmp_path):

@@ -16,7 +16,7 @@ import pytest
 import rfc8785
 from sqlalchemy import Connection, delete, insert, select, update
 
-from tutela.audit import checkpoint, log, reading, verify
+from tutela.audit import checkpoint, log, reading, verify, walk
 from tutela.audit.merkle import Frontier, leaf_hash
 from tutela.audit.note import Verifier
 from tutela.core import time
@@ -190,6 +190,18 @@ def test_the_last_event_changed_with_its_hash_is_found_by_the_head(made):
         set_(tx, SIZE - 1, leaf_hash=leaf_hash(body))
         put(tx, changed(rows(tx)[SIZE - 1], act="grade.cleared"))
     assert made.first() == "events 20 to 23: written anew: the head was made over others"
+
+
+def test_of_a_log_that_is_broken_everywhere_the_first_findings_are_kept(made, monkeypatch):
+    monkeypatch.setattr(walk, "MOST_FINDINGS", 3)
+    with made.database.write() as tx:
+        tx.execute(update(AuditEvent).values(subject="media:99"))
+    report = made.verify()
+    what = "the column subject is not what the body says"
+    assert [str(finding) for finding in report.findings] == [
+        f"event {seq}: {what}" for seq in range(3)
+    ]
+    assert report.more == SIZE - 3
 
 
 def test_a_column_that_does_not_say_what_the_body_says_is_named(made):

@@ -6,6 +6,7 @@ Kept elsewhere, one shows whether the log was rewritten or cut off since, by who
 from __future__ import annotations
 
 import base64
+import contextlib
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -118,13 +119,17 @@ def sign(tx: Connection, settings: AuditSettings) -> str:
         .limit(1)
     ).one_or_none()
     if last is not None and last.size >= size:
-        before = opened(last.note, [key.verifier])
+        parsed = note.parse(last.note)
+        before = parse(parsed.text)
         if (before.size, before.root) != (size, root):
             raise IntegrityError(
                 f"the log is not the one of which checkpoint {last.size} was signed",
                 hint="`tutela audit verify` tells more",
             )
-        return str(last.note)
+        # Otherwise it was signed with a former key; it stays as it is, and this one is given away.
+        with contextlib.suppress(IntegrityError):
+            note.verified(parsed, [key.verifier])
+            return str(last.note)
     text = Checkpoint(settings.origin, size, root).text
     signed = f"{text}\n{key.sign(text)}"
     # Ed25519 signs the same text the same way: whoever was quicker has written the same.

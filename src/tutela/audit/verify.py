@@ -21,7 +21,7 @@ from sqlalchemy import Connection, ScalarSelect, func, select
 from tutela.audit import checkpoint, note, reading
 from tutela.audit.merkle import EMPTY_ROOT, Frontier
 from tutela.audit.reading import Head
-from tutela.audit.walk import Claim, Finding, Walk, events
+from tutela.audit.walk import MOST_FINDINGS, Claim, Finding, Walk, events
 from tutela.core.errors import InputError, IntegrityError
 from tutela.store.tables.audit import AuditCheckpoint, AuditEvent, AuditHead, AuditText
 
@@ -37,6 +37,7 @@ class Report(msgspec.Struct, frozen=True):
     size: int
     root: bytes
     findings: tuple[Finding, ...]
+    more: int  # findings beyond the thousand that are kept of each kind
     checkpoints: int  # signed here, that the log fits
     kept: int  # given from outside, that the log fits
     texts: int  # words that fit what their events commit to
@@ -81,7 +82,6 @@ def verify(
     head = reading.head(tx)
     size = head.size if head is not None else 0
     walk = Walk([*own.made, *kept.made])
-    walk.findings += own.findings + kept.findings
     for batch in reading.batches(tx, size):
         words = reading.texts(tx, batch[0][0], batch[-1][0])
         for leaf in batch:
@@ -92,11 +92,13 @@ def verify(
     _look_at_end(walk, size, [*own.made, *kept.made])
     _look_at_head(walk, head)
     _look_beyond(tx, walk)
-    walk.findings.sort(key=lambda finding: finding.seq)
+    wrong = [*walk.findings, *own.findings[:MOST_FINDINGS], *kept.findings[:MOST_FINDINGS]]
+    found = len(walk.findings) + walk.more + len(own.findings) + len(kept.findings)
     return Report(
         size=walk.size,
         root=walk.tree.root(),
-        findings=tuple(walk.findings),
+        findings=tuple(sorted(wrong, key=lambda finding: finding.seq)),
+        more=found - len(wrong),
         checkpoints=sum(claim in walk.held for claim in own.made),
         kept=sum(claim in walk.held for claim in kept.made),
         texts=walk.texts,

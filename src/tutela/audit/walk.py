@@ -16,6 +16,9 @@ from tutela.audit.log import PREV_BYTES, SALTED, commitment
 from tutela.audit.merkle import EMPTY_ROOT, HASH_BYTES, Frontier, leaf_hash
 from tutela.audit.reading import Leaf, moment_text
 
+# A log that is broken everywhere is broken; the rest is only counted, so that memory stays bounded.
+MOST_FINDINGS = 1000
+
 Texts = Sequence[tuple[str, bytes, str]]
 
 _MARK = f'"{SALTED}'.encode()
@@ -69,6 +72,7 @@ class Walk:
 
     def __init__(self, claims: Sequence[Claim]) -> None:
         self.findings: list[Finding] = []
+        self.more = 0  # findings beyond the most that are kept
         self.size = 0  # of what was seen without a gap at its end
         self.whole = True  # no gap so far: the tree can be built
         self.tree = Frontier()
@@ -107,11 +111,14 @@ class Walk:
 
     def find(self, seq: int, subject: str, what: str) -> None:
         """Note something that is wrong."""
-        self.findings.append(Finding(seq, subject, what))
+        if len(self.findings) < MOST_FINDINGS:
+            self.findings.append(Finding(seq, subject, what))
+        else:
+            self.more += 1
 
     def explained(self, first: int, end: int) -> bool:
         """Tell whether something wrong is known from `first` to before `end`."""
-        return any(first <= finding.seq < end for finding in self.findings)
+        return self.more > 0 or any(first <= finding.seq < end for finding in self.findings)
 
     def _out_of_step(self, seq: int) -> bool:
         """Note a gap, or a number that was there already; tell whether to go on with it."""

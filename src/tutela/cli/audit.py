@@ -6,29 +6,24 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from tutela.cli import audit_source as source
 from tutela.cli import output
 from tutela.core import settings as core_settings
 from tutela.core.errors import (
-    AccessError,
     IntegrityError,
-    ServiceError,
     UsageError,
 )
 from tutela.core.time import iso_precise
 
 if TYPE_CHECKING:
     from tutela.audit.find import Filter
-    from tutela.audit.note import Verifier
     from tutela.audit.verify import Report
     from tutela.cli.open import Office
-    from tutela.core.settings import Settings
-    from tutela.store import Database
 
 REDRAW_SECONDS = 0.25
 LARGEST_FILE = 4 * 1024 * 1024
@@ -60,15 +55,15 @@ def verify(
 
     Args:
         checkpoint: Checkpoints that were kept elsewhere.
-        key: Verifier key of this log, where the signing key is not here or was changed.
+        key: Verifier key of this log, where the signing key is not here; likewise those before it.
         format_: text for a person, or one row for each finding as jsonl or csv.
         config: Settings file.
     """
     from tutela.audit import verify as verifying  # noqa: PLC0415 - heavy; only when it runs
 
-    kept = [_read(path) for path in checkpoint or []]
-    with _database(config) as (settings, database):
-        keys = _keys(settings, key or [])
+    kept = [source.content(path) for path in checkpoint or []]
+    with source.database(config) as (settings, database):
+        keys = source.keys(settings, key or [])
         if not keys:
             print("note: no key: signatures of checkpoints are not looked at", file=sys.stderr)
         with _drawn() as draw, database.read() as tx:
@@ -81,6 +76,8 @@ def verify(
     for finding in report.findings:
         write({"v": 1, "type": "audit_finding", **finding._asdict()})
     sys.stdout.flush()
+    if report.more:
+        print(f"note: and {report.more:,} more", file=sys.stderr)
     if report.first is not None:
         raise IntegrityError(
             f"the log is broken: {report.first}",
@@ -101,7 +98,7 @@ def checkpoint(*, config: Path | None = None) -> None:
     """
     from tutela.audit import checkpoint as checkpoints  # noqa: PLC0415 - as above
 
-    with _database(config) as (settings, database), database.write() as tx:
+    with source.database(config) as (settings, database), database.write() as tx:
         signed = checkpoints.sign(tx, settings.audit)
     _print(signed)
 
@@ -123,7 +120,7 @@ def proof(
     """
     from tutela.audit import proof as proofs  # noqa: PLC0415 - as above
 
-    with _reader(config, break_glass) as office, office.database.read() as tx:
+    with source.reader(config, break_glass) as office, office.database.read() as tx:
         made = proofs.inclusion(tx, seq, size)
     _print(made.text)
 
@@ -139,8 +136,8 @@ def check(file: Path, *, key: list[str] | None = None, config: Path | None = Non
     """
     from tutela.audit import proof as proofs  # noqa: PLC0415 - as above
 
-    made = proofs.parse_inclusion(_text(file))
-    said = proofs.check(made, _keys(core_settings.load(config), key or [], must=True))
+    made = proofs.parse_inclusion(source.text(file))
+    said = proofs.check(made, source.keys(core_settings.load(config), key or [], must=True))
     _print(made.body.decode() + "\n")
     print(
         f"event {made.index} is in the log {said.origin} of {said.size:,} events", file=sys.stderr
@@ -161,7 +158,7 @@ def consistency(old: int, new: int | None = None, *, config: Path | None = None)
     """
     from tutela.audit import proof as proofs  # noqa: PLC0415 - as above
 
-    with _database(config) as (_, database), database.read() as tx:
+    with source.database(config) as (_, database), database.read() as tx:
         made = proofs.consistency(tx, old, new)
     _print(made.text)
 
@@ -173,7 +170,7 @@ def key(*, config: Path | None = None) -> None:
     Args:
         config: Settings file.
     """
-    (found,) = _keys(core_settings.load(config), [], must=True)
+    (found,) = source.keys(core_settings.load(config), [], must=True)
     print(found)
 
 
@@ -223,8 +220,8 @@ def witness(
     from tutela.audit import witness as witnesses  # noqa: PLC0415 - as above
     from tutela.audit.proof import Continuation, parse_continuation  # noqa: PLC0415 - as above
 
-    given = Continuation(0, (), "") if proof is None else parse_continuation(_text(proof))
-    signed = given.signed if note is None else _text(note)
+    given = Continuation(0, (), "") if proof is None else parse_continuation(source.text(proof))
+    signed = given.signed if note is None else source.text(note)
     if not signed:
         raise UsageError("there is no checkpoint to sign", hint="--note FILE")
     line = witnesses.cosign(
@@ -276,10 +273,10 @@ def export(
     from tutela.audit import log as logs  # noqa: PLC0415 - as above
     from tutela.audit.find import Filter  # noqa: PLC0415 - as above
 
-    wanted = Filter(subject, account, action, _moment(since), _moment(until))
+    wanted = Filter(subject, account, action, source.moment(since), source.moment(until))
     if tiles is not None and wanted != Filter():
         raise UsageError("tiles hold the whole log", hint="leave out what chooses events")
-    with _reader(config, break_glass) as office:
+    with source.reader(config, break_glass) as office:
         # First, so that nobody takes the log along and breaks off before it is said.
         form = format_ if tiles is None else "tiles"
         with office.database.write() as tx:
@@ -308,50 +305,6 @@ def _tiles(office: Office, folder: Path) -> None:
     print(f"{said.size:,} events of {said.origin} in {folder}")
 
 
-@contextlib.contextmanager
-def _database(config: Path | None) -> Iterator[tuple[Settings, Database]]:
-    """Open the database for what shows nothing of it."""
-    from tutela.store import Database  # noqa: PLC0415 - as above
-    from tutela.store.schema import require_current  # noqa: PLC0415 - as above
-
-    settings = core_settings.load(config)
-    with Database(settings.database.url) as database:
-        require_current(database)
-        yield settings, database
-
-
-@contextlib.contextmanager
-def _reader(config: Path | None, break_glass: str) -> Iterator[Office]:
-    """Sign in as somebody who may read the log."""
-    from tutela.access.authorise import require  # noqa: PLC0415 - as above
-    from tutela.access.model import Permission  # noqa: PLC0415 - as above
-    from tutela.cli.open import opened  # noqa: PLC0415 - as above
-
-    with opened(config, break_glass=break_glass) as office:
-        with office.database.read() as tx:
-            try:
-                require(tx, office.who, Permission.AUDIT_READ)
-            except AccessError as error:
-                error.hint = "an auditor or a supervisor can, or --break-glass REASON"
-                raise
-        yield office
-
-
-def _keys(settings: Settings, given: list[str], *, must: bool = False) -> list[Verifier]:
-    """Return the verifier keys to check with: those given, or that of this installation."""
-    from tutela.audit import checkpoint as checkpoints  # noqa: PLC0415 - as above
-    from tutela.audit.note import parse_verifier  # noqa: PLC0415 - as above
-
-    if given:
-        return [parse_verifier(text) for text in given]
-    try:
-        return [checkpoints.signing_key(settings.audit).verifier]
-    except ServiceError as error:
-        if must or error.code != "no_key":
-            raise
-        return []
-
-
 def _said(report: Report) -> str:
     words = (
         f"{report.size:,} events are whole; checkpoints that fit: {report.checkpoints:,} here, "
@@ -361,31 +314,6 @@ def _said(report: Report) -> str:
     if report.backwards_s:
         words += f"; the clock was set back by up to {report.backwards_s:,.3f} s"
     return words
-
-
-def _moment(text: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"{text} is no moment", hint="such as 2026-11-01") from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            return stream.read(LARGEST_FILE)
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from error
-
-
-def _text(path: Path) -> str:
-    try:
-        return _read(path).decode()
-    except UnicodeDecodeError:
-        raise UsageError(f"{path} is no text") from None
 
 
 def _print(text: str) -> None:
