@@ -1,5 +1,7 @@
 """The audit log: an RFC 6962 Merkle tree of events in the same transaction as what they tell.
 
-`log` appends; `merkle` is the tree; `checkpoint` signs its head; `verify` holds the whole log
-against it and against checkpoints kept elsewhere; `proof` proves single events to others.
+`log` appends, and `actions` names what it may say; `merkle` is the tree; `checkpoint` signs its head
+as a `note`; `verify` holds the whole log against it and against checkpoints kept elsewhere, by the
+`walk` over what `reading` gives; `proof` proves single events to others, `witness` signs the logs of
+others, `tiles` writes the log for their tools, and `find` shows events to people.
 """
