@@ -1,12 +1,17 @@
 """Bring src/tutela/web/languages/*.po in step with what pages say; with --check, only compare.
 
+What pages say: texts of templates and pages; words of the grading schemes and facets; errors and
+hints that the rooms below raise with constant words (those made up with values stay English).
 New texts come in untranslated: fill in `msgstr` and run it again.
 """
 
 from __future__ import annotations
 
+import ast
 import io
+import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,10 +19,21 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
-WEB = Path(__file__).resolve().parent.parent / "src" / "tutela" / "web"
+TUTELA = Path(__file__).resolve().parent.parent / "src" / "tutela"
+WEB = TUTELA / "web"
+SCHEMES = TUTELA / "casework" / "schemes"
 METHODS = [("**.py", "python"), ("**.html", "jinja2.ext:babel_extract")]
 OPTIONS = {"**.html": {"trimmed": "true", "newstyle_gettext": "true"}}
 KEYWORDS = {"_": None, "N_": None, "gettext": None, "ngettext": (1, 2)}
+
+# Rooms whose errors people meet in the browser, and what they raise.
+ROOMS = ("access", "casework", "web")
+ERRORS = frozenset(
+    {"AccessError", "ConflictError", "InputError", "IntegrityError", "ServiceError", "UsageError"}
+)
+# What of a scheme's or facet's file is shown; codes such as A1 and GB are the same everywhere.
+SHOWN = ("title", "source", "jurisdiction", "label", "meaning")
+CODE = re.compile(r"[A-Z]+\d*")
 
 
 def said() -> Catalog:
@@ -27,7 +43,41 @@ def said() -> Catalog:
         extract_from_dir(WEB, METHODS, OPTIONS, KEYWORDS), key=lambda found: (found[0], found[1])
     ):
         catalog.add(message, locations=[(name, 0)])
+    for text in [*_errors(), *_schemes()]:
+        if text not in catalog:
+            catalog.add(text)
     return catalog
+
+
+def _errors() -> Iterator[str]:
+    """Yield the constant sentences and hints of errors."""
+    for room in ROOMS:
+        for path in sorted((TUTELA / room).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if not isinstance(node, ast.Call):
+                    continue
+                if isinstance(node.func, ast.Name) and node.func.id in ERRORS:
+                    hints = [one.value for one in node.keywords if one.arg == "hint"]
+                    for text in node.args[:1] + hints:
+                        if isinstance(text, ast.Constant) and text.value:
+                            yield str(text.value)
+
+
+def _schemes() -> Iterator[str]:
+    """Yield titles, labels and meanings of schemes, their codes, facets and choices."""
+    for path in sorted(SCHEMES.glob("*.toml")):
+        if path.stem == "derivations":
+            continue
+        yield from _words(tomllib.loads(path.read_text("utf-8")))
+
+
+def _words(table: dict[str, object]) -> Iterator[str]:
+    for name, value in table.items():
+        if isinstance(value, list):
+            for one in value:
+                yield from _words(one)
+        elif name in SHOWN and isinstance(value, str) and not CODE.fullmatch(value):
+            yield value
 
 
 def files() -> Iterator[Path]:
@@ -36,7 +86,7 @@ def files() -> Iterator[Path]:
 
 
 def merged(path: Path) -> bytes:
-    """Return a language's catalog with what is said now: translations are kept, the rest dropped."""
+    """Return a catalog with what is said now: translations are kept, the rest is dropped."""
     with path.open("rb") as stream:
         catalog = read_po(stream, locale=path.stem)
     catalog.update(said(), no_fuzzy_matching=True)
@@ -47,10 +97,22 @@ def merged(path: Path) -> bytes:
 
 
 def missing(path: Path) -> list[str]:
-    """Return the texts of a catalog that have no translation."""
+    """Return the texts of a catalog that have no translation, or one with other placeholders."""
     with path.open("rb") as stream:
         catalog = read_po(stream, locale=path.stem)
-    return [str(message.id) for message in catalog if message.id and not message.string]
+    found = []
+    for message in catalog:
+        given = message.id if isinstance(message.id, tuple) else (message.id,)
+        forms = message.string if isinstance(message.string, tuple) else (message.string,)
+        wanted = placeholders(given[-1])
+        if given[0] and not all(form and placeholders(form) == wanted for form in forms):
+            found.append(given[0])
+    return found
+
+
+def placeholders(text: str) -> list[str]:
+    """Return what is filled into a text, in alphabetical order; a doubled per cent sign is none."""
+    return sorted(re.findall(r"%\(\w+\)s|%%", text)) if "%(" in text else []
 
 
 def main() -> int:
@@ -64,7 +126,7 @@ def main() -> int:
             print(f"{path.name} is not what pages say: run tools/translations.py")
             wrong = 1
         for text in missing(path):
-            print(f"{path.name}: not translated: {text}")
+            print(f"{path.name}: not translated, or with other placeholders: {text}")
             wrong = 1
     return wrong
 

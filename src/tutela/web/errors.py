@@ -20,6 +20,7 @@ from tutela.core.errors import (
     UsageError,
 )
 from tutela.web import render
+from tutela.web.language import N_
 from tutela.web.office import Asked
 
 STATUS: tuple[tuple[type[TutelaError], HTTPStatus], ...] = (
@@ -29,6 +30,16 @@ STATUS: tuple[tuple[type[TutelaError], HTTPStatus], ...] = (
     (InputError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (IntegrityError, HTTPStatus.INTERNAL_SERVER_ERROR),
     (ServiceError, HTTPStatus.SERVICE_UNAVAILABLE),
+)
+
+# What the framework says, in the words of HTTP.
+PHRASES = (
+    N_("bad request"),
+    N_("not found"),
+    N_("method not allowed"),
+    N_("request entity too large"),
+    N_("unsupported media type"),
+    N_("internal server error"),
 )
 
 log = structlog.get_logger("tutela.web")
@@ -63,8 +74,8 @@ def on_any(request: Asked, error: Exception) -> Response[object] | Redirect:
     return _answer(
         request,
         HTTPStatus.INTERNAL_SERVER_ERROR,
-        "something went wrong here",
-        "nothing that was acknowledged is lost; try again, and tell the administrator",
+        N_("something went wrong here"),
+        N_("nothing that was acknowledged is lost; try again, and tell the administrator"),
         "defect",
     )
 
@@ -77,7 +88,13 @@ def _answer(
     request: Asked, status: HTTPStatus, message: str, hint: str, code: str
 ) -> Response[object]:
     if _wants_json(request):
-        problem: object = {"status": status.value, "title": message, "detail": hint, "code": code}
+        _ = render.language_of(request).gettext
+        problem: object = {
+            "status": status.value,
+            "title": _(message),
+            "detail": _(hint),
+            "code": code,
+        }
         return Response(problem, status_code=status, media_type="application/problem+json")
     return render.page(  # type: ignore[return-value]  # a page is a response of text
         request, "pages/error.html", status=status, message=message, hint=hint, number=status.value

@@ -24,7 +24,7 @@ class Act(NamedTuple):
     @property
     def shown(self) -> str:
         """The key as it is written on the button."""
-        return "Space" if self.key == " " else self.key
+        return N_("Space") if self.key == " " else self.key
 
 
 ACTS = (

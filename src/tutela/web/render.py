@@ -86,14 +86,20 @@ def _environment(code: str) -> jinja2.Environment:
     environment.install_gettext_callables(  # type: ignore[attr-defined]  # added by the extension
         speaks.gettext, speaks.ngettext, newstyle=True
     )
-    environment.filters |= {"moment": _moment, "count": _count, "svg": Markup}
+    environment.filters |= {
+        "moment": _moment,
+        "count": _count,
+        "svg": Markup,
+        # For texts that are data: unlike `_()` it neither formats them nor takes them for HTML.
+        "translated": speaks.gettext,
+    }
     return environment
 
 
 def _moment(value: datetime | None) -> Markup:
     """Return a time for a person, with the machine's form beside it."""
     if value is None:
-        return Markup("–")
+        return Markup("-")
     return Markup('<time datetime="{}">{}</time>').format(
         iso(value), escape(value.strftime("%Y-%m-%d %H:%M UTC"))
     )

@@ -78,3 +78,21 @@ FORMATS = {
     "jsonl": N_("Everything as JSONL"),
     "csv": N_("Everything as CSV tables"),
 }
+
+# Values that the rooms below keep, and that pages show as they are.
+VALUES = (
+    # of cases, exhibits, accounts
+    *(N_("open"), N_("closed"), N_("deleted")),
+    *(N_("adding"), N_("complete")),
+    *(N_("person"), N_("program")),
+    *(N_("invited"), N_("active")),
+    # roles of accounts
+    *(N_("examiner"), N_("grader"), N_("victim identification"), N_("supervisor")),
+    *(N_("administrator"), N_("auditor"), N_("list member")),
+    # lists, and how something met them
+    *(N_("alert"), N_("ignorable"), N_("allow")),
+    *(N_("exact"), N_("indicative")),
+    N_("no entry can be compared"),
+    # what is asked for in an approval
+    N_("roles"),
+)

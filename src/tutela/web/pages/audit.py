@@ -71,6 +71,7 @@ def _page(request: Asked, tx: Connection, report: verify.Report | None) -> Respo
     wanted = _wanted(given)
     found = find.find(tx, wanted, before=int(before) if before.isdigit() else None, limit=PAGE)
     names = accounts.names(tx, {one.account_id for one in found if one.account_id is not None})
+    erased = render.language_of(request).gettext("erased")
     older = urlencode(given | {"before": found[-1].seq}) if len(found) == PAGE else None
     return render.page(
         request,
@@ -83,7 +84,7 @@ def _page(request: Asked, tx: Connection, report: verify.Report | None) -> Respo
                 "via": one.via,
                 "action": one.action,
                 "subject": one.subject,
-                "said": _said(one),
+                "said": _said(one, erased),
             }
             for one in found
         ],
@@ -94,9 +95,9 @@ def _page(request: Asked, tx: Connection, report: verify.Report | None) -> Respo
     )
 
 
-def _said(one: find.Found) -> str:
+def _said(one: find.Found, erased: str) -> str:
     words = [f"{name}: {value}" for name, value in one.data.items() if name not in one.texts]
-    words += [f"{name}: {'erased' if text is None else text}" for name, text in one.texts.items()]
+    words += [f"{name}: {erased if text is None else text}" for name, text in one.texts.items()]
     return ", ".join(words)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,7 +16,9 @@ from tutela.casework import links, overview, scheme, timeline, workload
 from tutela.core.ids import CaseId
 from tutela.core.time import now
 from tutela.report import placemap, plots
+from tutela.report.drawing import Drawing
 from tutela.web import render, words
+from tutela.web.language import Language
 from tutela.web.office import Asked, office, who
 from tutela.web.pages.cases import case_page
 from tutela.web.routes import reads
@@ -35,7 +38,10 @@ def board(request: Asked, case_id: FromPath[int]) -> Response[str]:
         graded = scheme.load(tx, info.scheme)
         hits = overview.hit_count(tx, asker, case)
     speaks = render.language_of(request)
-    counted = [plots.Bar(code.label, totals.by_code.get(code.code, 0)) for code in graded.codes]
+    counted = [
+        plots.Bar(speaks.gettext(code.label), totals.by_code.get(code.code, 0))
+        for code in graded.codes
+    ]
     return case_page(
         request,
         "pages/cases/board.html",
@@ -45,7 +51,7 @@ def board(request: Asked, case_id: FromPath[int]) -> Response[str]:
         hits=hits,
         exhibits=exhibits,
         grades=[(bar.label, bar.value) for bar in counted],
-        grades_plot=plots.bars(speaks.gettext("Grades"), counted),
+        grades_plot=_described(speaks, plots.bars(speaks.gettext("Grades"), counted)),
         authority=info.authority,
         authority_valid=info.authority.valid_at(now()),
         may_grade=allows(asker, Permission.GRADE),
@@ -67,7 +73,7 @@ def hits(request: Asked, case_id: FromPath[int]) -> Response[str]:
             },
             one.hit.list_name,
             f"{_(one.hit.role)}, {_(one.hit.strength)}",
-            f"{one.hit.algorithm}, {one.hit.distance_bits} bit",
+            f"{one.hit.algorithm}, {_('%(bits)s bits') % {'bits': one.hit.distance_bits}}",
             " ".join(f"{name}:{code}" for name, code in one.hit.classifications),
             _("silenced") if one.hit.silenced else "",
         ]
@@ -98,7 +104,8 @@ def time(request: Asked, case_id: FromPath[int]) -> Response[str]:
         found = timeline.timeline(tx, asker, case)
     taken = {f"{one.year:04}-{one.month:02}": one.captured for one in found if one.captured}
     changed = {f"{one.year:04}-{one.month:02}": one.modified for one in found if one.modified}
-    _ = render.language_of(request).gettext
+    speaks = render.language_of(request)
+    _ = speaks.gettext
     parts = []
     for title, months in (
         (_("Taken, by the camera's clock"), taken),
@@ -107,7 +114,7 @@ def time(request: Asked, case_id: FromPath[int]) -> Response[str]:
         parts.append(
             {
                 "title": title,
-                "plot": plots.timeline(title, months) if months else "",
+                "plot": _described(speaks, plots.timeline(title, months)) if months else "",
                 "columns": [_("Month"), _("Items")],
                 "rows": [[month, str(count)] for month, count in sorted(months.items())],
                 "empty": _("No time is known."),
@@ -128,8 +135,10 @@ def places(request: Asked, case_id: FromPath[int]) -> Response[str]:
     asker, case = who(request), CaseId(case_id)
     with office(request).database.read() as tx:
         found = overview.spots(tx, asker, case)
-    _ = render.language_of(request).gettext
+    speaks = render.language_of(request)
+    _ = speaks.gettext
     drawn = [placemap.Place(one.latitude, one.longitude, one.media) for one in found]
+    drawing = placemap.draw(_("Where pictures were taken"), drawn)
     rows = []
     for one in found[:MOST_ROWS]:
         town, distance_km = placemap.nearest_town(one.latitude, one.longitude)
@@ -148,7 +157,7 @@ def places(request: Asked, case_id: FromPath[int]) -> Response[str]:
         [
             {
                 "title": "",
-                "plot": placemap.draw(_("Where pictures were taken"), drawn) if drawn else "",
+                "plot": _described(speaks, drawing) if drawn else "",
                 "columns": [_("Coordinates"), _("Nearest larger town"), _("Items")],
                 "rows": rows,
                 "empty": _("No picture of this case says where it was taken."),
@@ -192,6 +201,14 @@ def linked(request: Asked, case_id: FromPath[int]) -> Response[str]:
             }
         ],
     )
+
+
+def _described(speaks: Language, drawing: Drawing) -> Drawing:
+    """Return a drawing whose words for who cannot see it are in the person's language."""
+    if speaks.code == "en":
+        return drawing
+    said = speaks.gettext("The table after it has the same numbers.")
+    return dataclasses.replace(drawing, description=said)
 
 
 def _plain(

@@ -104,9 +104,10 @@ def page(request: Asked, case_id: FromPath[int]) -> Response[str]:
         key = Key(asker.account_id, case, str(sorted(query.items())), secrets.token_urlsafe(9))
         ids = VIEWS.ids(key, lambda: review.ids(tx, asker, case, wanted.filter, wanted.sort))
     speaks = render.language_of(request)
+    texts = {name: speaks.gettext(text) for name, text in TEXTS.items()}
     mapped = keys.keymap(graded, chosen)
     codes = [
-        {"code": code.code, "label": code.label, "meaning": code.meaning}
+        {"code": code.code, "label": speaks.gettext(code.label), "meaning": code.meaning}
         | {"key": mapped.codes[code.code]}
         for code in graded.codes
     ]
@@ -130,9 +131,9 @@ def page(request: Asked, case_id: FromPath[int]) -> Response[str]:
         exhibits=exhibits,
         query_values=query,
         query=request.url.query,
-        progress_text=speaks.gettext(TEXTS["progress"]) % _done(totals),
-        meter_text=speaks.gettext(TEXTS["meter"]) % _meter(meter),
-        texts={name: speaks.gettext(text) for name, text in TEXTS.items()},
+        progress_text=texts["progress"] % _done(totals),
+        meter_text=texts["meter"] % _meter(meter),
+        texts=texts,
         settings={
             "case": case_id,
             "total": len(ids),
