@@ -6,6 +6,8 @@ read a second time is withheld until they have.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -50,10 +52,7 @@ def ids(
     """
     require(tx, who, Permission.CASE_READ, case_id)
     wanted, sort = wanted or Filter(), sort or Sort()
-    rows = tx.execute(selection.selected(who, case_id, wanted, sort)).all()
-    if not rows:
-        return np.empty(0, np.int64)
-    table = np.fromiter((n for row in rows for n in row), np.int64, 2 * len(rows)).reshape(-1, 2)
+    table = _numbers(tx, selection.selected(who, case_id, wanted, sort))
     if wanted.members:
         return np.ascontiguousarray(table[:, 0])
     _, first = np.unique(table[:, 1], return_index=True)
@@ -178,6 +177,15 @@ def release(tx: Connection, who: Principal, case_id: CaseId) -> None:
     )
 
 
+def _numbers(tx: Connection, asked: Select[*tuple[Any, ...]]) -> NDArray[np.int64]:
+    """Return two columns of whole numbers, int64[n, 2], past what SQLAlchemy does for each row."""
+    with contextlib.closing(tx.execute(asked)) as result:
+        assert result.cursor is not None
+        rows = result.cursor.fetchall()
+    flat = itertools.chain.from_iterable(rows)
+    return np.fromiter(flat, np.int64, 2 * len(rows)).reshape(-1, 2)
+
+
 # -- what is shown of each -------------------------------------------------------------------
 
 
@@ -226,7 +234,7 @@ def _bases(tx: Connection, case_id: CaseId, media_ids: Sequence[int]) -> dict[in
         .group_by(Grade.media_id)
     )
     rows = tx.execute(select(Grade.media_id, Grade.basis).where(Grade.id.in_(last)))
-    return {media_id: basis for media_id, basis in rows if basis != "cleared"}
+    return {media_id: basis for media_id, basis in rows if basis not in ("cleared", "undone")}
 
 
 def _second_readings(

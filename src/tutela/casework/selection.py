@@ -49,7 +49,7 @@ def selected(
         asked = asked.where(CaseMedia.code.in_(wanted.codes), ~_has(_withheld(who, case_id)))
     for condition in _conditions(case_id, wanted):
         asked = asked.where(condition)
-    return _sorted(asked, sort)
+    return _sorted(asked, sort, aside=MediaState.SET_ASIDE in states)
 
 
 def _conditions(case_id: CaseId, wanted: Filter) -> Iterable[ColumnElement[bool]]:
@@ -108,7 +108,9 @@ def _facts(wanted: Filter) -> ColumnElement[bool] | None:
     return and_(*asked) if asked else None
 
 
-def _sorted(asked: Select[*tuple[Any, ...]], sort: Sort) -> Select[*tuple[Any, ...]]:
+def _sorted(
+    asked: Select[*tuple[Any, ...]], sort: Sort, *, aside: bool
+) -> Select[*tuple[Any, ...]]:
     column = _SORTED[sort.key]
     order: list[ColumnElement[Any]] = []
     if column is not None:
@@ -119,9 +121,9 @@ def _sorted(asked: Select[*tuple[Any, ...]], sort: Sort) -> Select[*tuple[Any, .
         order = [column.is_(None), column.desc() if sort.descending else column.asc()]
     position = CaseMedia.position
     backwards = sort.descending and column is None
-    return asked.order_by(
-        *order, position.desc() if backwards else position.asc(), CaseMedia.media_id
-    )
+    order.append(position.desc() if backwards else position.asc())
+    # Positions differ, so that the index alone gives the order; what is set aside has none.
+    return asked.order_by(*order, *([CaseMedia.media_id] if aside else []))
 
 
 def _withheld(who: Principal, case_id: CaseId) -> Select[*tuple[Any, ...]]:
