@@ -1,4 +1,4 @@
-"""Pictures: the blurred thumbnail of the grid, and the clear picture that is asked for on purpose."""
+"""Pictures: the blurred thumbnail of the grid, and the clear one that is asked for on purpose."""
 
 from __future__ import annotations
 

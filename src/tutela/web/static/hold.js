@@ -10,7 +10,7 @@ const reveal = new Reveal(dialog, {
   limitMs: Number(dialog.dataset.seconds) * 1000,
   fetch: (media) =>
     postForPicture(`/cases/${dialog.dataset.case}/media/${media}/clear`, dialog.dataset.offline),
-  shown() {},
+  counted() {},
   ended: () => from?.focus(),
 });
 

@@ -2,13 +2,13 @@
 // button is held, and gone again by itself.
 
 export class Reveal {
-  constructor(dialog, { fetch, limitMs, shown, ended }) {
+  constructor(dialog, { fetch, limitMs, counted, ended }) {
     this.dialog = dialog;
     this.picture = dialog.querySelector("img");
     this.words = dialog.querySelector("[data-words]");
     this.fetch = fetch;
     this.limitMs = limitMs;
-    this.shown = shown;
+    this.counted = counted;
     this.ended = ended;
     this.asked = 0;
     addEventListener("blur", () => this.end());
@@ -28,12 +28,13 @@ export class Reveal {
     this.dialog.show();
     try {
       const picture = await this.fetch(item);
+      // It counts as seen from here on, also where the key was let go in the meantime.
+      this.counted(item);
       if (this.asked !== mine) return;
       this.url = URL.createObjectURL(picture);
       this.picture.src = this.url;
       this.picture.hidden = false;
       this.timer = setTimeout(() => this.end(), this.limitMs);
-      this.shown(item);
     } catch (error) {
       if (this.asked === mine) this.words.textContent = error.message;
     }

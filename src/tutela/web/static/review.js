@@ -243,7 +243,8 @@ function grade(code) {
   item.unsaved = true;
   grid.refresh(index);
   saver.push({
-    kind: "grade",
+    // Kinds are not mixed in a batch, so that the order of decisions is kept.
+    kind: again ? "clear" : "grade",
     index,
     media: item.media,
     code: again ? null : code,
@@ -263,7 +264,7 @@ const reveal = new Reveal(document.querySelector("#clear"), {
     return postForPicture(`${base}/media/${item.media}/clear`, say("offline"));
   },
   ended: () => grid.focus(grid.current, { scroll: false }),
-  async shown() {
+  async counted() {
     progress(await getJSON(`${base}/review/progress`, say("offline")));
   },
 });
