@@ -27,7 +27,7 @@ from tutela.store import Database
 
 TUTELA = Path(sys.executable).with_name("tutela")
 PATIENCE_S = 60
-POLL_S = 0.005
+POLL_S = 0.01
 
 
 @dataclass
