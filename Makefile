@@ -27,6 +27,7 @@ lint: .venv/develop ## Check style, types, the rooms' import contract and the ge
 	$(bin)/mypy
 	$(bin)/lint-imports
 	$(bin)/python tools/generate_docs.py --check
+	$(bin)/python tools/translations.py --check
 
 format: .venv/develop ## Mend what can be mended by itself
 	$(bin)/ruff check --fix .

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tutela.core import settings
@@ -15,12 +16,25 @@ from tutela.core import settings
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
 COMMANDS = (
     (),
+    ("init",),
+    ("serve",),
     ("scan",),
+    ("case",),
+    *(("case", verb) for verb in ("new", "list", "add", "import", "status", "team", "export")),
     ("list",),
     ("list", "import"),
     ("list", "export"),
     ("list", "info"),
     ("list", "remove"),
+    ("account",),
+    *(("account", verb) for verb in ("list", "invite", "roles", "close", "token")),
+    ("audit",),
+    *(("audit", verb) for verb in ("verify", "checkpoint", "proof", "check", "consistency")),
+    *(("audit", verb) for verb in ("key", "witness-key", "witness", "export")),
+    ("vault",),
+    *(("vault", verb) for verb in ("check", "rotate", "key")),
+    ("db",),
+    *(("db", verb) for verb in ("upgrade", "check", "backup", "restore")),
     ("demo",),
     ("doctor",),
 )
@@ -30,9 +44,10 @@ NOTICE = "<!-- Made by `make docs` from the code; changes here are lost. -->\n\n
 def cli_page() -> str:
     """Return the command line reference: each command's own help."""
     parts = [NOTICE, "# The command line\n\nExit status: see [exit-status.md](exit-status.md).\n"]
-    for words in COMMANDS:
-        command = " ".join(("tutela", *words))
-        parts.append(f"\n## {command}\n\n```text\n$ {command} --help\n{_help(words)}\n```\n")
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        for words, text in zip(COMMANDS, pool.map(_help, COMMANDS), strict=True):
+            command = " ".join(("tutela", *words))
+            parts.append(f"\n## {command}\n\n```text\n$ {command} --help\n{text}\n```\n")
     return "".join(parts)
 
 

@@ -30,6 +30,9 @@ app = App(
     help="Make cases, add evidence, see where they stand, export them.",
     default_parameter=Parameter(negative=()),
 )
+app.command(
+    "tutela.cli.case_import:import_", name="import", help="Import a case of another system (VICS)."
+)
 
 
 @app.command
@@ -198,7 +201,13 @@ def add(
             print(f"note: {note}", file=sys.stderr)
         source = intake.Source(label, device, ", ".join(str(path) for path in paths))
         done = intake.add(
-            office.database, office.who, case.id, source, session, vault=keeping.vault
+            office.database,
+            office.who,
+            case.id,
+            source,
+            session,
+            vault=keeping.vault,
+            again=resume,
         )
         session.forget()
         watch.clear()
