@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from types import SimpleNamespace
 
 import numpy as np
 
@@ -112,13 +111,8 @@ def hit(
 @dataclass
 class Pipeline:
     recorded: Sequence[Recorded]
-    resumed: bool = False
     stops_after: int | None = None
     summary: Summary = field(default_factory=Summary)
-
-    @property
-    def journal(self) -> SimpleNamespace:
-        return SimpleNamespace(resumed=self.resumed)
 
     def run(self) -> Iterator[Recorded]:
         for number, one in enumerate(self.recorded):
@@ -136,10 +130,8 @@ class Session:
     lists: Sequence[object] = ()
 
 
-def session(
-    recorded: Sequence[Recorded], *, resumed: bool = False, stops_after: int | None = None
-) -> Session:
-    return Session(Pipeline(recorded, resumed, stops_after))
+def session(recorded: Sequence[Recorded], *, stops_after: int | None = None) -> Session:
+    return Session(Pipeline(recorded, stops_after))
 
 
 def _found(path: str) -> Found:

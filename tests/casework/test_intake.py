@@ -168,7 +168,7 @@ def test_killed_and_resumed_gives_the_same_rows(
     first, second = made_case(office), made_case(office)
     with pytest.raises(KeyboardInterrupt):
         intake.add(office.database, who, first.id, source, session(evidence(), stops_after=stops))
-    done = intake.add(office.database, who, first.id, source, session(evidence(), resumed=True))
+    done = intake.add(office.database, who, first.id, source, session(evidence()))
     with office.database.read() as tx:
         killed = rows(tx)
     with office.database.write() as tx:
@@ -193,7 +193,7 @@ def test_told_twice_it_is_written_once(office: Office):
     with office.database.read() as tx:
         before = rows(tx), tx.execute(select(func.count()).select_from(AuditEvent)).scalar_one()
     # A kill after the exhibit was complete and before the journal was forgotten.
-    intake.add(office.database, who, case.id, source, session(evidence(), resumed=True))
+    intake.add(office.database, who, case.id, source, session(evidence()), again=True)
     with office.database.read() as tx:
         after = rows(tx), tx.execute(select(func.count()).select_from(AuditEvent)).scalar_one()
     assert before == after
@@ -225,10 +225,10 @@ def test_evidence_that_changed_meanwhile_is_refused(office: Office):
             intake.BATCH = monkey
     changed = [picture("forged", path="/dev/meadow.jpg"), picture("oak")]
     with pytest.raises(IntegrityError, match="changed"):
-        intake.add(office.database, who, case.id, source, session(changed, resumed=True))
+        intake.add(office.database, who, case.id, source, session(changed))
     gone = [picture("oak")]
     with pytest.raises(IntegrityError, match="add up"):
-        intake.add(office.database, who, case.id, source, session(gone, resumed=True))
+        intake.add(office.database, who, case.id, source, session(gone))
     with office.database.read() as tx:
         (exhibit,) = [e for e in cases.exhibits(tx, who, case.id) if e.label == "PHONE"]
     assert exhibit.state is ExhibitState.ADDING

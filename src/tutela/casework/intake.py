@@ -57,13 +57,14 @@ def add(  # noqa: PLR0913 what, where from, where to, and who watches
     session: Session,
     *,
     vault: Vault | None = None,
+    again: bool = False,
     watch: Callable[[int], None] = lambda _written: None,
 ) -> ExhibitInfo:
     """Take a scan into a case as an exhibit, or go on with it; stack and order the case after it.
 
     `watch` is told how many sightings are written. The scan's journal may be forgotten when this
-    returns, not before. An exhibit that is complete already is left as it is where the scan is
-    a resumed one: its journal was not forgotten before the kill.
+    returns, not before. With `again` an exhibit that is complete already is returned as it is: the
+    kill may have come after it was.
 
     Raises:
         AccessError: `who` may not add evidence to this case.
@@ -73,7 +74,7 @@ def add(  # noqa: PLR0913 what, where from, where to, and who watches
         KeyboardInterrupt: the scan was stopped; what is written stays.
     """
     with database.write() as tx:
-        exhibit = _begin(tx, who, case_id, source, session)
+        exhibit = _begin(tx, who, case_id, source, session, again=again)
     if exhibit.state is ExhibitState.COMPLETE:
         return exhibit
     ordinal = 0
@@ -93,8 +94,14 @@ def add(  # noqa: PLR0913 what, where from, where to, and who watches
         return _finish(tx, who, exhibit)
 
 
-def _begin(
-    tx: Connection, who: Principal, case_id: CaseId, source: Source, session: Session
+def _begin(  # noqa: PLR0913 as `add`
+    tx: Connection,
+    who: Principal,
+    case_id: CaseId,
+    source: Source,
+    session: Session,
+    *,
+    again: bool,
 ) -> ExhibitInfo:
     require(tx, who, Permission.EVIDENCE_ADD, case_id)
     cases.working(tx, case_id)
@@ -102,7 +109,7 @@ def _begin(
     there = tx.execute(_exhibit().where(Exhibit.case_id == case_id, Exhibit.label == label)).first()
     if there is not None:
         exhibit = cases.exhibit_info(there)
-        if exhibit.state is ExhibitState.COMPLETE and not session.pipeline.journal.resumed:
+        if exhibit.state is ExhibitState.COMPLETE and not again:
             raise UsageError(
                 f"the case has an exhibit {label} already, and it is complete",
                 code="exhibit_exists",
