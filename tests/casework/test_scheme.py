@@ -45,7 +45,7 @@ def test_each_scheme_says_its_source_and_has_keys_that_do_not_clash(name: str) -
     for code in scheme.codes:
         assert code.label
         assert code.meaning
-        assert code.ours == ("Tutela's word" in code.label)
+        assert code.ours == ("Tutela's word" in code.meaning)
     if scheme.codes:
         # Every grader needs a way to say that it is none of it.
         assert not scheme.codes[-1].illegal

@@ -67,4 +67,5 @@ def keep_picture(page: Page, name: str) -> None:
     """Keep a screenshot for the docs where `TUTELA_PICTURES` names a folder."""
     folder = os.environ.get("PICTURES")
     if folder:
+        page.wait_for_load_state("networkidle")
         page.screenshot(path=str(Path(folder) / f"{name}.png"))
