@@ -11,11 +11,10 @@ import sys
 import time
 from pathlib import Path
 
+import browsing
 import pyotp
 import pytest
 from playwright.sync_api import expect
-
-import browsing
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "tutorial" / "first-case.md"
