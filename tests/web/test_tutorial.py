@@ -1,4 +1,4 @@
-"""The tutorial of a first case, followed to the letter: its commands, then a browser and its keys."""
+"""The tutorial of a first case, followed to the letter: its commands, a browser, real keys."""
 
 from __future__ import annotations
 
