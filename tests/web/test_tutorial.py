@@ -127,7 +127,7 @@ def _review(page, origin):
         page.keyboard.press("n")
     expect(page.locator("#saving")).to_be_hidden()
     said = page.locator("#status").inner_text()
-    done, everything = re.search(r"(\d+) of (\d+) decided", said).groups()
+    done, everything = re.search(r"(\d+) of (\d+) items decided", said).groups()
     assert done == everything
     assert browsing.inaccessible(page) == []
 
