@@ -45,8 +45,12 @@ def fresh(databases_of: Any) -> Any:
 def own(office: Office) -> MadeCase:
     """A case of our own with everything that an export can say."""
     made = office.make_case(8, scheme="uk-abc")
-    first, second, third = made.media_ids[:3]
+    first, second, third, broken = made.media_ids[:4]
     with office.database.write() as tx:
+        # A JPEG that could not be decoded is nothing to grade, here and there.
+        tx.execute(
+            update(tables.Media).where(tables.Media.id == broken).values(is_picture=False, pdq=None)
+        )
         tx.execute(
             update(tables.Media)
             .where(tables.Media.id == first)

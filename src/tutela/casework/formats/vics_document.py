@@ -14,7 +14,7 @@ from tutela.casework.formats import vics_exif
 from tutela.casework.formats.profile import Profile
 from tutela.casework.formats.vics_material import Material, SightingSaid
 from tutela.casework.formats.vics_place import INSIDE, names
-from tutela.casework.formats.vics_record import GRADE, KINDS, NOTE, SERIES, TAG
+from tutela.casework.formats.vics_record import GRADE, KINDS, NOTE, SERIES, TAG, UNDECODABLE
 from tutela.casework.formats.vics_rows import NO_LABEL
 from tutela.core.time import iso_precise
 from tutela.hashlist.formats.vics_model import Model
@@ -131,6 +131,8 @@ def _listable(name: str) -> bool:
 
 
 def _metadata(material: Material, told: list[str]) -> Iterator[tuple[str, str]]:
+    if material.kind in MIME and not material.is_picture:
+        yield UNDECODABLE, "true"
     for grade in told:
         yield GRADE, grade
     for own, listing in ((SERIES, material.series), (TAG, material.tags)):

@@ -29,7 +29,9 @@ FLAGS: Final = (
 )
 # MediaMetadata that our own export adds; an import takes them out again.
 GRADE, SERIES, TAG, NOTE = "Tutela Grade", "Tutela Series", "Tutela Tag", "Tutela Note"
-OURS: Final = frozenset((GRADE, SERIES, TAG, NOTE))
+# A file of a picture format that shows nothing: nobody has to grade it.
+UNDECODABLE = "Tutela Undecodable"
+OURS: Final = frozenset((GRADE, SERIES, TAG, NOTE, UNDECODABLE))
 REST_BYTES: Final = 4 << 20  # of one record, beside what we take out of it
 KINDS: Final = {
     **{f"image/{kind}": kind for kind in ("jpeg", "png", "gif", "webp", "tiff", "bmp", "avif")},
@@ -96,7 +98,8 @@ def read(record: Any) -> Entry:
         digests=digests,
         size_bytes=_size(rest),
         kind=KINDS.get(mime, ""),
-        is_picture=mime == "image" or mime.startswith("image/"),
+        is_picture=(mime == "image" or mime.startswith("image/"))
+        and all(name != UNDECODABLE for name, _ in metadata),
         width=width,
         height=height,
         facts=facts,
