@@ -24,12 +24,13 @@ from tutela.casework import known, placing, stacking
 from tutela.casework import policy as policies
 from tutela.casework.model import CaseInfo, MediaState
 from tutela.casework.placing import Picture
+from tutela.casework.standing import lock_media
 from tutela.core.ids import CaseId, MediaId
 from tutela.core.media import PDQ_QUALITY_MINIMUM
 from tutela.core.principal import Principal
 from tutela.store import Database
 from tutela.store.bulk import insert_returning, update_rows
-from tutela.store.tables.casework import Case, CaseMedia, Media, Stack
+from tutela.store.tables.casework import CaseMedia, Media, Stack
 
 
 class Arranged(msgspec.Struct, frozen=True):
@@ -51,7 +52,7 @@ def arrange(database: Database, who: Principal, case_id: CaseId) -> Arranged:
     with database.write() as tx:
         require(tx, who, Permission.EVIDENCE_ADD, case_id)
         case = cases.working(tx, case_id)
-        tx.execute(select(Case.id).where(Case.id == case_id).with_for_update())
+        _wait_for_graders(tx, case_id)
         _take_up(tx, case_id)
         events = known.on_arrival(tx, who, case, _ungraded(tx, case_id))
         became_known = len(events)
@@ -66,6 +67,12 @@ def arrange(database: Database, who: Principal, case_id: CaseId) -> Arranged:
             events.append(Event("case.arranged", f"case:{case_id}", msgspec.structs.asdict(done)))
             log.record_many(tx, who, events)
         return done
+
+
+def _wait_for_graders(tx: Connection, case_id: CaseId) -> None:
+    """Let nobody grade in this case, nor arrange it, until the end of the transaction."""
+    everything = select(CaseMedia.media_id).where(CaseMedia.case_id == case_id)
+    lock_media(tx, tx.execute(everything).scalars().all())
 
 
 class _Stacked(msgspec.Struct):
