@@ -207,6 +207,19 @@ def exhibit_info(row: Any) -> ExhibitInfo:
     )
 
 
+def progress(tx: Connection, who: Principal, case_id: CaseId) -> dict[str, int]:
+    """Return how many media of a case stand in each state; quick, from an index alone."""
+    require(tx, who, Permission.CASE_READ, case_id)
+    counted = tx.execute(
+        select(CaseMedia.state, func.count())
+        .where(CaseMedia.case_id == case_id)
+        .group_by(CaseMedia.state)
+    )
+    return dict.fromkeys((state.value for state in MediaState), 0) | {
+        state: count for state, count in counted
+    }
+
+
 def totals(tx: Connection, who: Principal, case_id: CaseId) -> Totals:
     """Return where the media of a case stand."""
     require(tx, who, Permission.CASE_READ, case_id)

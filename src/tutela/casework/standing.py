@@ -193,7 +193,8 @@ def members(tx: Connection, case_id: CaseId, media: Iterable[int]) -> dict[int, 
     together: dict[int, list[int]] = {}
     found = tx.execute(
         select(CaseMedia.stack_id, CaseMedia.media_id)
-        .where(CaseMedia.case_id == case_id, among(tx, CaseMedia.stack_id, stacks.values()))
+        # A stack is of one case: its number alone is what leads to the right index.
+        .where(among(tx, CaseMedia.stack_id, stacks.values()))
         .order_by(CaseMedia.media_id)
     )
     for stack_id, media_id in found:

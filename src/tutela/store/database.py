@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, Self
@@ -41,6 +42,7 @@ class Database:
         )
         self._engine = _sqlite(self.url) if self.dialect == "sqlite" else _postgresql(self.url)
         self._writer = self._engine.execution_options(tutela_write=True)
+        self._turn = threading.Lock() if self.dialect == "sqlite" else contextlib.nullcontext()
         # Of several statements each sees the same; SQLite does so by itself.
         self._reader = (
             self._engine
@@ -70,7 +72,8 @@ class Database:
         Raises:
             ServiceError: the database cannot be reached or written.
         """
-        with _explained(self.url), self._writer.begin() as connection:
+        # SQLite lets whoever asks next have its lock, and somebody may ask in vain for long.
+        with self._turn, _explained(self.url), self._writer.begin() as connection:
             yield connection
 
     @contextlib.contextmanager

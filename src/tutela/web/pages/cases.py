@@ -60,7 +60,7 @@ def list_(request: Asked) -> Response[str]:
     """Show the cases whose team the person is of."""
     asker = who(request)
     with office(request).database.read() as tx:
-        found = [(case, cases.totals(tx, asker, case.id)) for case in cases.list_(tx, asker)]
+        found = [(case, cases.progress(tx, asker, case.id)) for case in cases.list_(tx, asker)]
     rows = [
         {
             "id": case.id,
@@ -69,10 +69,10 @@ def list_(request: Asked) -> Response[str]:
             "state": case.state.value,
             "legal_hold": case.legal_hold,
             "created_at": case.created_at,
-            "open": totals.by_state.get("open", 0),
-            "decided": sum(totals.by_state.get(s, 0) for s in ("graded", "inferred", "known")),
+            "open": states["open"],
+            "decided": states["graded"] + states["inferred"] + states["known"],
         }
-        for case, totals in found
+        for case, states in found
     ]
     return render.page(
         request,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from tutela.access.model import Permission
 from tutela.casework import case as cases
 from tutela.casework import exposure, grade, policy, review, scheme, takeback, view
 from tutela.casework.decision import Decision
-from tutela.casework.model import Item, Totals
+from tutela.casework.model import Item
 from tutela.core.ids import CaseId, MediaId
 from tutela.core.principal import Principal
 from tutela.web import keys, render, words
@@ -98,7 +99,7 @@ def page(request: Asked, case_id: FromPath[int]) -> Response[str]:
         chosen = preferences.read(tx, asker, "review")
         graded = scheme.load(tx, info.scheme)
         rules = policy.read(tx)
-        totals = cases.totals(tx, asker, case)
+        states = cases.progress(tx, asker, case)
         exhibits = cases.exhibits(tx, asker, case)
         meter = exposure.meter(tx, asker)
         key = Key(asker.account_id, case, str(sorted(query.items())), secrets.token_urlsafe(9))
@@ -131,7 +132,7 @@ def page(request: Asked, case_id: FromPath[int]) -> Response[str]:
         exhibits=exhibits,
         query_values=query,
         query=request.url.query,
-        progress_text=texts["progress"] % _done(totals),
+        progress_text=texts["progress"] % _done(states),
         meter_text=texts["meter"] % _meter(meter),
         texts=texts,
         settings={
@@ -241,13 +242,13 @@ def _answer(
     return {
         "items": {str(item.media_id): item_out(speaks, item) for item in found},
         "meter": _meter(exposure.meter(tx, asker)),
-        **_done(cases.totals(tx, asker, case)),
+        **_done(cases.progress(tx, asker, case)),
     }
 
 
-def _done(totals: Totals) -> dict[str, int]:
-    decided = sum(totals.by_state.get(state, 0) for state in ("graded", "inferred", "known"))
-    return {"done": decided, "all": decided + totals.by_state.get("open", 0)}
+def _done(states: Mapping[str, int]) -> dict[str, int]:
+    decided = sum(states[state] for state in ("graded", "inferred", "known"))
+    return {"done": decided, "all": decided + states["open"]}
 
 
 def _meter(meter: exposure.Meter) -> dict[str, Any]:
