@@ -32,6 +32,9 @@ from tutela.store import Database
 from tutela.store.bulk import insert_returning, update_rows
 from tutela.store.tables.casework import CaseMedia, Media, Stack
 
+# So many new stacks are in memory as rows at once.
+_TOGETHER = 20_000
+
 
 class Arranged(msgspec.Struct, frozen=True):
     """What came of it: how many media became known, stacks are new, media joined and inferred."""
@@ -134,12 +137,12 @@ def _stack(tx: Connection, case: CaseInfo, pictures: Sequence[Picture]) -> _Stac
     leads = stacking.lead_of(_codes(rows), len(there), radius).tolist()
     sizes = Counter(leads[len(there) :])
     new = [row for row in range(len(there), len(rows)) if leads[row] == row]
-    made = insert_returning(
-        tx,
-        Stack,
-        [_stack_row(case, rows[row], sizes[row], radius) for row in new]
-        + [_stack_row(case, picture, 1, radius) for picture in alone],
-    )
+    sized = [(rows[row], sizes[row]) for row in new] + [(picture, 1) for picture in alone]
+    made: list[int] = []
+    for start in range(0, len(sized), _TOGETHER):
+        some = sized[start : start + _TOGETHER]
+        stacks = [_stack_row(case, lead, size, radius) for lead, size in some]
+        made += insert_returning(tx, Stack, stacks)
     for picture, stack_id in zip(alone, made[len(new) :], strict=True):
         picture.stack_id = stack_id
     ids = {row: stack_id for row, (stack_id, _) in enumerate(there)}

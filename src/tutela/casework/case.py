@@ -215,9 +215,9 @@ def progress(tx: Connection, who: Principal, case_id: CaseId) -> dict[str, int]:
         .where(CaseMedia.case_id == case_id)
         .group_by(CaseMedia.state)
     )
-    return dict.fromkeys((state.value for state in MediaState), 0) | {
-        state: count for state, count in counted
-    }
+    counts: dict[str, int] = dict.fromkeys((state.value for state in MediaState), 0)
+    counts.update((state, count) for state, count in counted)
+    return counts
 
 
 def totals(tx: Connection, who: Principal, case_id: CaseId) -> Totals:

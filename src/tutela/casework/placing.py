@@ -23,10 +23,14 @@ from tutela.store.bulk import update_rows
 from tutela.store.tables.casework import CaseMedia, Media, MediaHit, SeriesMedia, Stack
 
 # What is still to be looked at comes first, then what has been, then what never needs to be.
+# A case may hold a million pictures, most of which have nothing to be said of them.
+_NO_REASONS: list[Any] = []
+# So many changed rows are in memory at once.
+_TOGETHER = 20_000
 _GROUPS = {MediaState.OPEN: 0, MediaState.GRADED: 1, MediaState.INFERRED: 1, MediaState.KNOWN: 2}
 
 
-class Picture(msgspec.Struct):
+class Picture(msgspec.Struct, gc=False):
     """A picture of a case while it is being arranged; `position` and the rest as they are kept."""
 
     media_id: int
@@ -79,7 +83,7 @@ def pictures(tx: Connection, case_id: CaseId) -> list[Picture]:
             stack_id=row.stack_id,
             position=row.position,
             priority=row.priority,
-            reasons=row.reasons,
+            reasons=row.reasons or _NO_REASONS,
             sightings=row.sightings,
             pdq=row.pdq,
             quality=row.pdq_quality,
@@ -107,13 +111,18 @@ def place(tx: Connection, case: CaseInfo, found: Sequence[Picture]) -> int:
     judged = _judged(found, stacks, weights)
     rank = {stack_id: _rank(members, judged) for stack_id, members in stacks.items()}
     numbered = order.positions({s: [p.media_id for p in m] for s, m in stacks.items()}, rank)
-    changed = [
-        row
-        for picture in found
-        if (row := _changed(case, picture, numbered[picture.media_id], judged[picture.media_id]))
-    ]
-    update_rows(tx, CaseMedia, changed)
-    return len(changed)
+    written = 0
+    for start in range(0, len(found), _TOGETHER):
+        changed = [
+            row
+            for picture in found[start : start + _TOGETHER]
+            if (
+                row := _changed(case, picture, numbered[picture.media_id], judged[picture.media_id])
+            )
+        ]
+        update_rows(tx, CaseMedia, changed)
+        written += len(changed)
+    return written
 
 
 def _rank(
