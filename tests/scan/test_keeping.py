@@ -19,7 +19,7 @@ import msgspec
 import pytest
 from PIL import Image
 from scan_support import encoded, scanned, session
-from shelf import Shelf
+from keeping_shelf import Shelf
 
 from tutela.core.errors import ServiceError
 from tutela.fingerprint import content
