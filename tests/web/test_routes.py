@@ -111,6 +111,8 @@ TABLE = {
     "POST /administration/accounts/{account_id}/{act}": {A},
     "GET /administration/rules": {A},
     "POST /administration/rules": {A},
+    "GET /administration/derivations": {A},
+    "POST /administration/derivations": {A},
     "GET /administration/schemes": {A},
     "GET /administration/schemes/{name}": {A},
     "POST /administration/schemes/{name}": {A},

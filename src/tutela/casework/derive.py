@@ -11,14 +11,19 @@ from collections.abc import Mapping
 from functools import cache
 
 import msgspec
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
+from tutela.access.authorise import require
+from tutela.access.model import Permission
 from tutela.casework import policy as policies
 from tutela.casework import scheme as schemes
+from tutela.casework.model import Item
 from tutela.casework.policy import Policy, Reviewed
 from tutela.core.errors import UsageError
+from tutela.core.ids import CaseId
 from tutela.core.principal import Principal
 from tutela.core.time import now
+from tutela.store.tables.grading import Grade
 
 TABLE = schemes.DERIVATIONS
 
@@ -121,6 +126,36 @@ def derive(
         source=table().source,
         reviewed_by=signed,
     )
+
+
+def of_item(
+    tx: Connection, who: Principal, case_id: CaseId, item: Item, scheme_from: str
+) -> list[Derived]:
+    """Return what the grade of an item, as it is shown to `who`, is under other schemes.
+
+    Raises:
+        AccessError: `who` may not read the case.
+    """
+    require(tx, who, Permission.CASE_READ, case_id)
+    if item.code is None:
+        return []
+    facets = tx.execute(
+        select(Grade.facets)
+        .where(
+            Grade.media_id == item.media_id,
+            Grade.scheme == scheme_from,
+            # What others said of it is not told by a detour.
+            Grade.organisation_id == who.organisation_id,
+        )
+        .order_by(Grade.id.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+    rules = policies.read(tx)
+    wanted = [
+        name for name in schemes.names() if name != scheme_from and schemes.published(name).codes
+    ]
+    found = (derive(rules, scheme_from, item.code, facets or {}, name) for name in wanted)
+    return [one for one in found if one is not None]
 
 
 def _possible(

@@ -15,6 +15,7 @@ from tutela.access.authorise import allows
 from tutela.access.model import Permission
 from tutela.casework import case as cases
 from tutela.casework import (
+    derive,
     detail,
     grade,
     notes,
@@ -104,6 +105,7 @@ def one(request: Asked, case_id: FromPath[int], media_id: FromPath[int]) -> Resp
         info = cases.info(tx, asker, case)
         found = detail.detail(tx, asker, case, wanted)
         context = _shared(tx, request, info)
+        derived = derive.of_item(tx, asker, case, found.item, info.scheme)
     digests = {"SHA-256": found.sha256, "SHA-1": found.sha1, "MD5": found.md5}
     return case_page(
         request,
@@ -116,6 +118,7 @@ def one(request: Asked, case_id: FromPath[int], media_id: FromPath[int]) -> Resp
             for place in found.places
         ],
         hits=found.hits,
+        derived=derived,
         series=found.series,
         victims=found.victims,
         tags=found.item.tags,

@@ -10,7 +10,7 @@ from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Redirect
 
 from tutela.access.model import Permission
-from tutela.casework import policy, scheme
+from tutela.casework import agreement, derive, policy, scheme
 from tutela.casework.policy import Policy
 from tutela.casework.scheme import Code
 from tutela.core.errors import UsageError
@@ -66,7 +66,11 @@ def change(request: Asked, data: URLEncodedBody[Fields]) -> Response[str] | Redi
     if problems:
         return _rules(request, data, problems)
     with office(request).database.write() as tx:
-        policy.change(tx, who(request), **values)
+        before = policy.read(tx)
+        after = policy.change(tx, who(request), **values)
+        if before.votes_to_trust != after.votes_to_trust:
+            for name in scheme.names():
+                agreement.refresh(tx, who(request), name)
     return Redirect("/administration/rules", status_code=303)
 
 
@@ -76,6 +80,32 @@ def schemes(request: Asked) -> Response[str]:
     with office(request).database.read() as tx:
         found = [scheme.load(tx, name) for name in scheme.names()]
     return render.page(request, "pages/administration/schemes.html", schemes=found)
+
+
+@reads("/administration/derivations", needs=Permission.POLICY)
+def derivations(request: Asked) -> Response[str]:
+    """Show the table by which a grade says something under another scheme, and who signed it."""
+    with office(request).database.read() as tx:
+        signed = derive.reviewer(policy.read(tx))
+    return render.page(
+        request,
+        "pages/administration/derivations.html",
+        table=derive.table(),
+        sha256=derive.sha256(),
+        signed=signed,
+        schemes=sorted({name for row in derive.table().rows for name in row.codes}),
+    )
+
+
+@changes("/administration/derivations", needs=Permission.POLICY)
+def sign(request: Asked, data: URLEncodedBody[Fields]) -> Redirect:
+    """Record who has reviewed the table; without a name, take the signature back."""
+    with office(request).database.write() as tx:
+        if data.get("act") == "withdraw":
+            derive.withdraw(tx, who(request))
+        else:
+            derive.sign(tx, who(request), data.get("reviewer", ""))
+    return Redirect("/administration/derivations", status_code=303)
 
 
 @reads("/administration/schemes/{name:str}", needs=Permission.POLICY)
@@ -188,4 +218,4 @@ def _profile(
     )
 
 
-ROUTES = [rules, change, schemes, profile, fill_in]
+ROUTES = [rules, change, schemes, profile, fill_in, derivations, sign]
