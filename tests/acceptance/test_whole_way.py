@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Any
 
 import httpx
 import pyotp
-from installed import Installed, link
+import pytest
+from installed import TUTELA, Installed, link
 from sqlalchemy import select, update
 
 from tutela.casework.formats import equal
@@ -74,11 +76,12 @@ def grade_all(client: httpx.Client) -> dict[int, str]:
     return given
 
 
-def prepared(installed: Installed, folder: Path) -> None:
-    """Draw the demonstration's evidence, and import its list."""
-    installed.run("demo", folder)
-    words = ["--name", "partner", "--role", "alert", "--from", "Invented Hotline"]
-    installed.run("list", "import", folder / "known.csv", *words)
+@pytest.fixture(scope="module")
+def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demonstration's drawn evidence and its list, as the command line makes them."""
+    folder = tmp_path_factory.mktemp("whole") / "demo"
+    subprocess.run([TUTELA, "demo", folder], check=True, capture_output=True)
+    return folder
 
 
 def worked_on(installed: Installed, folder: Path) -> None:
@@ -131,10 +134,11 @@ def tampered(installed: Installed) -> int:
     return int(seq)
 
 
-def test_the_whole_way(install: Callable[[str], Installed], tmp_path: Path):
+def test_the_whole_way(install: Callable[[str], Installed], demonstration: Path, tmp_path: Path):
     first, second = install("first"), install("second")
-    prepared(first, tmp_path / "demo")
-    worked_on(first, tmp_path / "demo")
+    words = ["--name", "partner", "--role", "alert", "--from", "Invented Hotline"]
+    first.run("list", "import", demonstration / "known.csv", *words)
+    worked_on(first, demonstration)
     vics, pdf = tmp_path / "out" / "case.json", tmp_path / "out" / "case.pdf"
     vics.parent.mkdir()
     first.run("case", "export", "OP-1", "--format", "vics", "-o", vics)
