@@ -74,6 +74,7 @@ def test_a_grader_works_with_keys_alone(page, served):
     # The focus has gone on by itself; undo takes the decision of the whole stack back.
     assert page.locator(".cell:focus").get_attribute("data-index") == "1"
     page.keyboard.press("u")
+    assert page.locator(".cell:focus").get_attribute("data-index") == "0"
     expect(page.locator("#saving")).to_be_hidden()
     assert tuple(_row(installation, lead)) == ("open", None)
     assert tuple(_row(installation, second)) == ("open", None)
@@ -88,6 +89,26 @@ def test_a_grader_works_with_keys_alone(page, served):
     assert tuple(_row(installation, installation.media[3])) == ("graded", "B")
     assert tuple(_row(installation, installation.media[5])) == ("graded", "A")
     assert browsing.inaccessible(page) == []
+
+
+def test_a_key_pressed_once_too_often_takes_nothing_back(served):
+    installation, address = served
+    with browsing.browser() as context:
+        browsing.sign_in(context, address, installation.tokens["grader"])
+        page = context.new_page()
+        _review(page, served)
+        count = page.locator('.cell[data-state="open"]').count()
+        assert count > 3
+        for _ in range(count + 3):
+            page.keyboard.press("n")
+        expect(page.locator("#saving")).to_be_hidden()
+        expect(page.locator("#status")).to_contain_text("12 of 12")
+        codes = [_row(installation, media).code for media in installation.media]
+        assert None not in codes
+        assert codes.count("none") >= count
+        for _ in range(count):
+            page.keyboard.press("u")
+        expect(page.locator("#saving")).to_be_hidden()
 
 
 def test_a_clear_picture_is_shown_while_the_key_is_held_and_is_recorded(page, served):

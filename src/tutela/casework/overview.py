@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ from sqlalchemy import Connection, Row, Select, func, select
 
 from tutela.access.authorise import require
 from tutela.access.model import Permission
+from tutela.casework.among import among
 from tutela.casework.model import HitInfo, StackInfo
 from tutela.core.errors import UsageError
 from tutela.core.ids import AccountId, CaseId, MediaId, StackId
@@ -76,6 +78,21 @@ def hit_count(tx: Connection, who: Principal, case_id: CaseId) -> int:
             MediaHit.case_id == case_id, ~MediaHit.silenced, MediaHit.role == "alert"
         )
     ).scalar_one()
+
+
+def numbers(
+    tx: Connection, who: Principal, case_id: CaseId, media_ids: Iterable[MediaId]
+) -> dict[int, int]:
+    """Return by which number people know media of a case, counted from 1; others are left out."""
+    require(tx, who, Permission.CASE_READ, case_id)
+    rows = tx.execute(
+        select(CaseMedia.media_id, CaseMedia.position).where(
+            CaseMedia.case_id == case_id,
+            CaseMedia.position.is_not(None),
+            among(tx, CaseMedia.media_id, media_ids),
+        )
+    )
+    return {media_id: position + 1 for media_id, position in rows if position is not None}
 
 
 def spots(tx: Connection, who: Principal, case_id: CaseId) -> list[Spot]:

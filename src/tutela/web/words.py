@@ -5,6 +5,9 @@ from __future__ import annotations
 from tutela.casework.model import Reason
 from tutela.web.language import N_, Language
 
+# A code that is a word of ours, as it stands in a small place.
+GRADES = {"none": N_("outside")}
+
 STATES = {
     "open": N_("open"),
     "known": N_("known on arrival"),
@@ -22,6 +25,11 @@ ORDERS = {
     "camera": N_("By camera"),
     "-size": N_("Largest files first"),
 }
+
+
+def grade(speaks: Language, code: str | None) -> str:
+    """Return a grade's code for a person, short."""
+    return "" if code is None else speaks.gettext(GRADES[code]) if code in GRADES else code
 
 
 def reason(speaks: Language, why: Reason) -> str:

@@ -69,7 +69,7 @@ def _page(request: Asked, tx: Connection, report: verify.Report | None) -> Respo
     given = dict(request.query_params)
     before = given.pop("before", "")
     wanted = _wanted(given)
-    found = find.find(tx, wanted, before=int(before) if before.isdigit() else None, limit=PAGE)
+    found = find.find(tx, wanted, before=_number(before), limit=PAGE)
     names = accounts.names(tx, {one.account_id for one in found if one.account_id is not None})
     erased = render.language_of(request).gettext("erased")
     older = urlencode(given | {"before": found[-1].seq}) if len(found) == PAGE else None
@@ -95,6 +95,10 @@ def _page(request: Asked, tx: Connection, report: verify.Report | None) -> Respo
     )
 
 
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
 def _said(one: find.Found, erased: str) -> str:
     words = [f"{name}: {value}" for name, value in one.data.items() if name not in one.texts]
     words += [f"{name}: {erased if text is None else text}" for name, text in one.texts.items()]
@@ -105,13 +109,14 @@ def _wanted(given: dict[str, str]) -> find.Filter:
     day = given.get("day", "")
     try:
         since = datetime.fromisoformat(day).replace(tzinfo=UTC) if day else None
-    except ValueError:
+        until = since + timedelta(days=1) if since else None
+    except (ValueError, OverflowError):
         raise UsageError("a day is written 2026-12-31") from None
     return find.Filter(
         subject=given.get("subject", ""),
         action=given.get("action", ""),
         since=since,
-        until=since + timedelta(days=1) if since else None,
+        until=until,
     )
 
 

@@ -24,6 +24,8 @@ from tutela.web.pages.cases import case_page
 from tutela.web.routes import reads
 
 MOST_ROWS = 500
+# Items of a link that are named.
+SHOWN = 12
 
 
 @reads("/cases/{case_id:int}", needs=Permission.CASE_READ)
@@ -171,11 +173,14 @@ def linked(request: Asked, case_id: FromPath[int]) -> Response[str]:
     """Show what items have in common: camera, series, place, scene, device."""
     asker, case = who(request), CaseId(case_id)
     with office(request).database.read() as tx:
-        found = links.links(tx, asker, case)
+        found = links.links(tx, asker, case)[:MOST_ROWS]
+        some = [media_id for link in found for media_id in link.media_ids[:SHOWN]]
+        numbers = overview.numbers(tx, asker, case, some)
     _ = render.language_of(request).gettext
     rows: list[list[Any]] = []
-    for link in found[:MOST_ROWS]:
-        shown = ", ".join(str(media_id) for media_id in link.media_ids[:12])
+    for link in found:
+        items = [numbers[media_id] for media_id in link.media_ids[:SHOWN] if media_id in numbers]
+        shown = ", ".join(map(str, items))
         target = (
             {
                 "href": f"/cases/{case_id}/items?{urlencode({'camera': link.value})}",

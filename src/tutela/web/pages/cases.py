@@ -118,14 +118,14 @@ def _authority(data: NewCase) -> NewAuthority:
         scope=data.scope,
         granted_by=data.granted_by,
         valid_from=_day(data.valid_from),
-        valid_until=_day(data.valid_until) + timedelta(days=1),
+        valid_until=_day(data.valid_until, timedelta(days=1)),
     )
 
 
-def _day(text: str) -> datetime:
+def _day(text: str, later: timedelta = timedelta()) -> datetime:
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=UTC)
-    except ValueError:
+        return datetime.fromisoformat(text).replace(tzinfo=UTC) + later
+    except (ValueError, OverflowError):
         raise UsageError("a date is missing", hint="write it as 2026-12-31") from None
 
 

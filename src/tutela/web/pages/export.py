@@ -15,10 +15,12 @@ from litestar.response import Redirect, Stream
 from tutela.access import approvals
 from tutela.access.authorise import allows
 from tutela.access.model import Permission
+from tutela.casework import case as cases
 from tutela.casework import deletion
 from tutela.casework.formats import export
 from tutela.casework.formats.profile import profiles
 from tutela.core.ids import ApprovalId, CaseId, MediaId
+from tutela.core.principal import Principal
 from tutela.evidence.vault import objects
 from tutela.web import words
 from tutela.web.office import Asked, Office, office, who
@@ -125,7 +127,7 @@ def _written(
         options = export.Options(
             profile=data.profile,
             approval=ApprovalId(data.approval),
-            open_media=lambda media: _media(place, media),
+            open_media=lambda media: _media(place, who(request), case, media),
         )
     out = folder / "case" / f"case{export.ENDINGS[data.format]}"
     out.parent.mkdir()
@@ -140,10 +142,15 @@ def _written(
     return whole, "application/zip"
 
 
-def _media(place: Office, media: MediaId) -> Iterator[bytes] | None:
+def _media(
+    place: Office, asker: Principal, case: CaseId, media: MediaId
+) -> Iterator[bytes] | None:
     if place.vault is None:
         return None
     with place.database.read() as tx:
+        # What the vault has was kept for another case, under that one's authority.
+        if not cases.info(tx, asker, case).keeps_media:
+            return None
         found = objects.of_media(tx, media, "original")
     return None if found is None else place.vault.stream(found)
 

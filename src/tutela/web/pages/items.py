@@ -52,6 +52,13 @@ class GradeForm(msgspec.Struct):
     back: str = ""
 
 
+class StackForm(msgspec.Struct):
+    """A grade for a stack; `shown` are the numbers of the members that the page displayed."""
+
+    code: str
+    shown: str = ""
+
+
 class WordForm(msgspec.Struct):
     """A tag or a note."""
 
@@ -191,18 +198,20 @@ def give_stack(
     request: Asked,
     case_id: FromPath[int],
     stack_id: FromPath[int],
-    data: URLEncodedBody[GradeForm],
+    data: URLEncodedBody[StackForm],
 ) -> Redirect:
-    """Grade a stack whose members were displayed: those shown are votes, the rest inferred."""
+    """Grade a stack: members that the page displayed are votes, the rest is inferred.
+
+    The page says which it displayed: the stack may have grown since.
+    """
     asker, case = who(request), CaseId(case_id)
     with office(request).database.write() as tx:
         about = overview.stack_info(tx, asker, case, StackId(stack_id))
-        shown = review.stack(tx, asker, case, StackId(stack_id), MEMBERS)
         decision = Decision(
             about.lead_media_id,
             data.code,
             stack=True,
-            displayed=frozenset(item.media_id for item in shown),
+            displayed=frozenset(MediaId(_number(word)) for word in data.shown.split()),
         )
         grade.give(tx, asker, case, [decision])
     return Redirect(f"/cases/{case_id}/stacks/{stack_id}", status_code=303)

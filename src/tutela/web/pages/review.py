@@ -18,6 +18,7 @@ from tutela.casework import case as cases
 from tutela.casework import exposure, grade, policy, review, scheme, takeback, view
 from tutela.casework.decision import Decision
 from tutela.casework.model import Item
+from tutela.core.errors import UsageError
 from tutela.core.ids import CaseId, MediaId
 from tutela.core.principal import Principal
 from tutela.web import keys, render, words
@@ -109,7 +110,7 @@ def page(request: Asked, case_id: FromPath[int]) -> Response[str]:
     mapped = keys.keymap(graded, chosen)
     codes = [
         {"code": code.code, "label": speaks.gettext(code.label), "meaning": code.meaning}
-        | {"key": mapped.codes[code.code]}
+        | {"key": mapped.codes[code.code], "short": words.grade(speaks, code.code)}
         for code in graded.codes
     ]
     may = {
@@ -175,7 +176,9 @@ def grades(
 ) -> Response[dict[str, Any]]:
     """Save decisions; answer how the items stand now."""
     asker, case = who(request), CaseId(case_id)
-    wanted = data.decisions[:MOST_DECISIONS]
+    wanted = data.decisions
+    if len(wanted) > MOST_DECISIONS:
+        raise UsageError(f"at most {MOST_DECISIONS} decisions are saved at once")
     given = [
         Decision(MediaId(one.media), one.code, facets=one.facets, stack=one.stack)
         for one in wanted
@@ -225,6 +228,7 @@ def item_out(speaks: Language, item: Item) -> dict[str, Any]:
         "n": item.number,
         "state": item.state.value,
         "code": item.code,
+        "shown": words.grade(speaks, item.code),
         "stack": item.stack_id,
         "stack_size": item.stack_size,
         "sightings": item.sightings,

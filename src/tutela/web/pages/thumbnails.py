@@ -7,6 +7,7 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
 from tutela.access.model import Permission
+from tutela.casework import case as cases
 from tutela.casework import exposure, overview
 from tutela.core.errors import UsageError
 from tutela.core.ids import CaseId, MediaId
@@ -61,6 +62,9 @@ def _stored(
         return None
     with place.database.read() as tx:
         overview.require_media(tx, who(request), case_id, media_id)
+        # What the vault has was kept for another case, under that one's authority.
+        if not cases.info(tx, who(request), case_id).keeps_media:
+            return None
         found = objects.of_media(tx, media_id, kind)
     return None if found is None else place.vault.open(found)
 

@@ -20,6 +20,7 @@ const dialogs = {
   compare: document.querySelector("#compare"),
   pause: document.querySelector("#pause"),
 };
+const shorts = new Map(settings.codes.map((code) => [code.code, code.short]));
 const labels = new Map(settings.codes.map((code) => [code.code, code.label]));
 const base = `/cases/${settings.case}`;
 const query = new URLSearchParams(location.search);
@@ -78,7 +79,7 @@ function drawCell(cell, item, index) {
   const [left, right] = cell.lastElementChild.children;
   left.textContent = item.stack_size > 1 ? `${item.n} ×${item.stack_size}` : `${item.n}`;
   const mark = item.unsaved ? "…" : item.taken ? "⧗" : MARKS[item.state];
-  right.textContent = [mark, item.code].filter(Boolean).join(" ");
+  right.textContent = [mark, shorts.get(item.code) ?? item.code].filter(Boolean).join(" ");
 }
 
 function describe(index) {
@@ -120,7 +121,10 @@ const grid = new Grid(root, {
   draw: drawCell,
   moved(to, from) {
     describe(to);
-    if (to !== from) reveal?.end();
+    if (to !== from) {
+      reveal?.end();
+      stayed = -1;
+    }
     lease(to);
   },
 });
@@ -221,13 +225,20 @@ function facets() {
   return chosen;
 }
 
+// The next that is open, from the beginning again after the last; where all is decided, here.
 function next(from) {
-  for (let index = from + 1; index < grid.total; index += 1) {
+  for (let step = 1; step < grid.total; step += 1) {
+    const index = (from + step) % grid.total;
     const item = grid.item(index);
     if (!item || item.state === "open") return index;
   }
-  return Math.min(from + 1, grid.total - 1);
+  return from;
 }
+
+// Where the decisions of this page were made, for undo; and where the focus stayed after one, so
+// that the same key pressed once too often takes nothing back.
+const decisions = [];
+let stayed = -1;
 
 function grade(code) {
   const index = grid.current;
@@ -238,6 +249,7 @@ function grade(code) {
     return;
   }
   const again = item.code === code && item.state === "graded";
+  if (again && index === stayed) return;
   const before = { state: item.state, code: item.code };
   Object.assign(item, again ? { state: "open", code: null } : { state: "graded", code });
   item.unsaved = true;
@@ -252,7 +264,11 @@ function grade(code) {
     facets: again ? {} : facets(),
     before,
   });
-  if (!again) grid.focus(next(index));
+  decisions.push(index);
+  if (again) return;
+  const to = next(index);
+  stayed = to === index ? index : -1;
+  if (to !== index) grid.focus(to);
 }
 
 // -- acts ------------------------------------------------------------------------------------
@@ -289,7 +305,13 @@ function mark() {
 }
 
 const acts = {
-  undo: () => saver.push({ kind: "undo" }),
+  undo: () => {
+    // At once, before the answer: the next key must find what was undone.
+    const index = decisions.pop();
+    if (index !== undefined) grid.focus(index);
+    stayed = -1;
+    saver.push({ kind: "undo" });
+  },
   skip: () => grid.focus(grid.current + 1),
   stack: openStack,
   compare: mark,
