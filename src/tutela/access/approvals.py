@@ -190,7 +190,10 @@ def find(tx: Connection, who: Principal, approval_id: ApprovalId) -> Asked:
 
 
 def another_could(tx: Connection, who: Principal) -> bool:
-    """Tell whether there is an active person who could be the second one for `who`."""
+    """Tell whether there is, or ever was, a person who could be the second one for `who`.
+
+    Closed accounts count: else an administrator could close the others and be alone again.
+    """
     answers = select(Account.responsible_id).where(Account.id == who.account_id)
     approvers = [role for role in Role if Permission.APPROVE in ALLOWED[role]]
     found = tx.execute(
@@ -199,7 +202,7 @@ def another_could(tx: Connection, who: Principal) -> bool:
         .join(Account, Account.id == AccountRole.account_id)
         .where(
             Account.kind == "person",
-            Account.state == "active",
+            Account.state != "invited",
             AccountRole.role.in_(approvers),
             Account.id != (-1 if who.account_id is None else who.account_id),
             Account.id != func.coalesce(answers.scalar_subquery(), -1),

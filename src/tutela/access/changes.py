@@ -1,7 +1,8 @@
 """Changes of accounts that need two persons: roles, closing an administrator, a new way in.
 
-While nobody else could be the second person, one is enough, and the log says `account.bootstrap`;
-from the day that there is one, there is no way around them but direct use of the database.
+While nobody else could ever be the second person, one is enough, and the log says
+`account.bootstrap`; from the day that there was one, also if their account is closed since, there
+is no way around two but direct use of the database.
 """
 
 from __future__ import annotations
@@ -48,9 +49,11 @@ def close(tx: Connection, who: Principal, account_id: AccountId, reason: str) ->
         UsageError: there is no such account, or it is closed already.
     """
     require(tx, who, Permission.ACCOUNTS)
-    _not_closed(tx, account_id)
+    invited = _not_closed(tx, account_id).state == "invited"
     if Role.ADMINISTRATOR in roles_of(tx, account_id):
         return _ask_or_do(tx, who, "account.close", account_id, {}, reason)
+    if invited:  # nobody ever held them: whoever never came was no second person
+        tx.execute(delete(AccountRole).where(AccountRole.account_id == account_id))
     _close(tx, who, account_id)
     return None
 
