@@ -5,16 +5,19 @@ The supervisor reads blind like the others: what the first two said is told afte
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 from sqlalchemy import Connection, Select, or_, select, update
 
-from tutela.access.authorise import require
+from tutela.access.authorise import allows, require
 from tutela.access.model import Permission
 from tutela.audit import log
 from tutela.casework import case as cases
 from tutela.casework import decision
 from tutela.casework import policy as policies
 from tutela.casework import scheme as schemes
+from tutela.casework.among import among
 from tutela.casework.decision import Written
 from tutela.casework.model import MediaState
 from tutela.casework.second import Reading
@@ -43,6 +46,19 @@ def differed(tx: Connection, who: Principal, case_id: CaseId, limit: int = 200) 
     _require(tx, who, case_id)
     rows = tx.execute(_differed(who, case_id).order_by(SecondReading.id).limit(limit))
     return [Reading(row.id, MediaId(row.media_id), row.reason) for row in rows]
+
+
+def to_settle(
+    tx: Connection, who: Principal, case_id: CaseId, media_ids: Iterable[int]
+) -> frozenset[int]:
+    """Return those of some media whose difference `who` could settle, and so must be blind.
+
+    Empty for who does not adjudicate.
+    """
+    if not allows(who, Permission.ADJUDICATE):
+        return frozenset()
+    asked = _differed(who, case_id).where(among(tx, SecondReading.media_id, media_ids))
+    return frozenset(row.media_id for row in tx.execute(asked))
 
 
 def settle(  # noqa: PLR0913, PLR0917 what a decision is, and none of it may be guessed

@@ -11,11 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, insert, or_, select
 
-from tutela.access.authorise import require
+from tutela.access.authorise import allows, require
 from tutela.access.model import Permission
 from tutela.audit import log
+from tutela.casework import decision
 from tutela.casework import policy as policies
 from tutela.casework import scheme as schemes
 from tutela.casework.among import among
@@ -208,6 +209,20 @@ def disputes(tx: Connection, who: Principal, scheme: str, limit: int = 100) -> l
     ]
 
 
+def to_settle(
+    tx: Connection, who: Principal, case_id: CaseId, media_ids: Iterable[int]
+) -> frozenset[int]:
+    """Return those of some media of a case whose dispute `who` could settle, and so must be blind.
+
+    Empty for who does not adjudicate.
+    """
+    if not allows(who, Permission.ADJUDICATE):
+        return frozenset()
+    scheme = tx.execute(select(Case.scheme).where(Case.id == case_id)).scalar_one()
+    asked = _disputed(who, scheme).where(among(tx, Agreement.media_id, media_ids))
+    return frozenset(row.media_id for row in tx.execute(asked))
+
+
 def settle(  # noqa: PLR0913, PLR0917 what a decision is, and none of it may be guessed
     tx: Connection, who: Principal, media_id: MediaId, scheme: str, code: str, reason: str
 ) -> Settled:
@@ -217,15 +232,14 @@ def settle(  # noqa: PLR0913, PLR0917 what a decision is, and none of it may be 
 
     Raises:
         AccessError: `who` does not adjudicate, or has graded this media.
-        UsageError: the code is none of the scheme, or there is no reason.
+        UsageError: the code is none of the scheme, there is no reason, or `who` is no person.
         ConflictError: it is not disputed any more.
     """
     require(tx, who, Permission.ADJUDICATE)
     schemes.load(tx, scheme).code(code)
     if not reason.strip():
         raise UsageError("say why: a settled dispute has a reason", code="reason")
-    if who.account_id is None or who.organisation_id is None:
-        raise UsageError("a person settles a dispute, under an account", code="person")
+    by = decision.grader(tx, who)
     tx.execute(select(Media.id).where(Media.id == media_id).with_for_update(key_share=True))
     if tx.execute(_disputed(who, scheme).where(Agreement.media_id == media_id)).first() is None:
         raise ConflictError(
@@ -241,8 +255,8 @@ def settle(  # noqa: PLR0913, PLR0917 what a decision is, and none of it may be 
         insert(Grade).values(
             media_id=media_id,
             case_id=None,
-            organisation_id=who.organisation_id,
-            account_id=who.account_id,
+            organisation_id=by.organisation_id,
+            account_id=by.account_id,
             scheme=scheme,
             code=code,
             facets={},
@@ -279,7 +293,11 @@ def _disputed(who: Principal, scheme: str) -> Select[Any]:
         Grade.media_id == Agreement.media_id,
         Grade.scheme == scheme,
         Grade.account_id == who.account_id,
-        Grade.basis.in_(("viewed", "second")),
+        # A difference settled within a case became the vote of an organisation.
+        or_(
+            Grade.basis.in_(("viewed", "second")),
+            (Grade.basis == "adjudicated") & Grade.case_id.is_not(None),
+        ),
     )
     return select(Agreement.media_id, Agreement.votes, place.label("case_id")).where(
         Agreement.state == AgreementState.DISPUTED,

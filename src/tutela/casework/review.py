@@ -1,7 +1,7 @@
 """What the review page asks: which media in which order, and what to show of each.
 
-Blind by construction: nothing here reads votes or agreements, and a grade that somebody else shall
-read a second time is withheld until they have.
+Blind by construction: nothing here shows votes or agreements; a grade that somebody shall read a
+second time, or settle, is withheld until they have.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from sqlalchemy import Connection, Select, func, or_, select, update
 
 from tutela.access.authorise import require
 from tutela.access.model import Permission
+from tutela.casework import adjudicate, agreement, selection
 from tutela.casework import case as cases
 from tutela.casework import policy as policies
-from tutela.casework import selection
 from tutela.casework.model import Item, MediaState, Reason
 from tutela.casework.view import Filter, Sort, SortKey, View, parse, query
 from tutela.core.errors import UsageError
@@ -82,11 +82,13 @@ def items(tx: Connection, who: Principal, case_id: CaseId, media_ids: Sequence[i
     )
     bases = _bases(tx, case_id, wanted)
     asked = _second_readings(tx, who, case_id, wanted)
+    to_settle = adjudicate.to_settle(tx, who, case_id, wanted)
+    to_settle |= agreement.to_settle(tx, who, case_id, wanted)
     found: list[Item] = []
     for media_id in wanted:
         if (row := rows.get(media_id)) is None:
             continue
-        withheld = asked.get(media_id, False)
+        withheld = asked.get(media_id, False) or media_id in to_settle
         found.append(
             Item(
                 media_id=MediaId(media_id),

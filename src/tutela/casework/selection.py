@@ -8,11 +8,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
+from tutela.access.authorise import allows
+from tutela.access.model import Permission
 from tutela.casework.model import MediaState
 from tutela.casework.view import Filter, Sort, SortKey
 from tutela.core.ids import CaseId
 from tutela.core.principal import Principal
 from tutela.store.tables.casework import (
+    Case,
     CaseMedia,
     Exhibit,
     Media,
@@ -23,7 +26,7 @@ from tutela.store.tables.casework import (
     Tag,
     VictimMedia,
 )
-from tutela.store.tables.grading import SecondReading
+from tutela.store.tables.grading import Agreement, SecondReading
 
 _SORTED: dict[SortKey, InstrumentedAttribute[Any] | None] = {
     SortKey.REVIEW: None,
@@ -47,6 +50,8 @@ def selected(
         asked = asked.where(CaseMedia.position.is_not(None))
     if wanted.codes:
         asked = asked.where(CaseMedia.code.in_(wanted.codes), ~_has(_withheld(who, case_id)))
+        if allows(who, Permission.ADJUDICATE):
+            asked = asked.where(~_has(_differed(case_id)), ~_has(_disputed(case_id)))
     for condition in _conditions(case_id, wanted):
         asked = asked.where(condition)
     return _sorted(asked, sort, aside=MediaState.SET_ASIDE in states)
@@ -136,6 +141,28 @@ def _withheld(who: Principal, case_id: CaseId) -> Select[*tuple[Any, ...]]:
             SecondReading.first_account_id.is_(None),
             SecondReading.first_account_id != who.account_id,
         ),
+    )
+
+
+def _differed(case_id: CaseId) -> Select[*tuple[Any, ...]]:
+    """Select readings of the media at hand that differed: who settles them is blind."""
+    return select(SecondReading.id).where(
+        SecondReading.case_id == case_id,
+        SecondReading.media_id == CaseMedia.media_id,
+        SecondReading.state == "differed",
+    )
+
+
+def _disputed(case_id: CaseId) -> Select[*tuple[Any, ...]]:
+    """Select the dispute about the media at hand under the case's scheme, likewise."""
+    return (
+        select(Agreement.media_id)
+        .join(Case, Case.scheme == Agreement.scheme)
+        .where(
+            Case.id == case_id,
+            Agreement.media_id == CaseMedia.media_id,
+            Agreement.state == "disputed",
+        )
     )
 
 
