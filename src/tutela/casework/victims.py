@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
 from tutela.access.authorise import require
 from tutela.access.model import Permission
@@ -108,18 +108,33 @@ def by_pseudonym(tx: Connection, who: Principal, case_id: CaseId, pseudonym: str
     return VictimId(found)
 
 
-def add(
-    tx: Connection, who: Principal, case_id: CaseId, victim_id: VictimId, media_ids: Sequence[int]
+def add(  # noqa: PLR0913 who is depicted where, and how that is known
+    tx: Connection,
+    who: Principal,
+    case_id: CaseId,
+    victim_id: VictimId,
+    media_ids: Sequence[int],
+    *,
+    pseudonym: str = "",
 ) -> None:
     """Say that media of a case depict a victim.
 
+    A number can be guessed: a victim whom only media of other cases depict is named by the exact
+    `pseudonym` as well, which their teams tell.
+
     Raises:
         AccessError: `who` does not identify victims in this case.
-        UsageError: there is no such victim, or a media is not in the case.
+        UsageError: there is no such victim, or none that this case knows; or a media is not in the
+            case.
     """
     require(tx, who, Permission.SERIES, case_id)
     cases.working(tx, case_id)
-    if tx.execute(select(Victim.id).where(Victim.id == victim_id)).first() is None:
+    depicted = select(VictimMedia.media_id).where(VictimMedia.victim_id == Victim.id)
+    here = depicted.join(CaseMedia, CaseMedia.media_id == VictimMedia.media_id).where(
+        CaseMedia.case_id == case_id
+    )
+    known = or_(here.exists(), ~depicted.exists(), Victim.pseudonym == pseudonym.strip())
+    if tx.execute(select(Victim.id).where(Victim.id == victim_id, known)).first() is None:
         raise UsageError("there is no such victim", code="no_victim")
     wanted = of_case(tx, case_id, media_ids)
     rows = [{"victim_id": victim_id, "media_id": media_id} for media_id in wanted]
