@@ -175,8 +175,18 @@ def hold(tx: Connection, who: Principal, case_id: CaseId, *, held: bool) -> None
 
 
 def touch(tx: Connection, case_id: CaseId) -> None:
-    """Count the generation of a case up: its grades, stacks or members have changed."""
-    tx.execute(update(Case).where(Case.id == case_id).values(generation=Case.generation + 1))
+    """Count the generation of a case up: its grades, stacks or members have changed.
+
+    Raises:
+        UsageError: it was closed or deleted since `working` was asked: nothing may be added.
+    """
+    touched = tx.execute(
+        update(Case)
+        .where(Case.id == case_id, Case.state == CaseState.OPEN)
+        .values(generation=Case.generation + 1)
+    )
+    if touched.rowcount != 1:
+        raise UsageError("the case was closed meanwhile", code="case_closed")
 
 
 def exhibits(tx: Connection, who: Principal, case_id: CaseId) -> list[ExhibitInfo]:

@@ -226,8 +226,8 @@ class Import:
     def _write(self, batch: list[tuple[int, Any]]) -> None:
         with self._database.write() as tx:
             require(tx, self._who, Permission.EVIDENCE_ADD, self._target.case_id)
-            cases.working(tx, self._target.case_id)
             extra = _locked(tx, self._target.case_id)
+            cases.working(tx, self._target.case_id)  # once nobody can delete it any more
             state = msgspec.convert(extra["vics"]["imports"][self._key], _State)
             if state.done != self._state.done:
                 raise ConflictError(
