@@ -137,7 +137,7 @@ def _states(text: str) -> tuple[MediaState, ...]:
 
 
 def _codes(text: str) -> tuple[str, ...]:
-    return tuple(sorted(set(text.split(","))))
+    return tuple(sorted(set(_text(text).split(","))))
 
 
 def _yes(text: str) -> bool:
@@ -150,6 +150,13 @@ def _number(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise ValueError(text)
     return int(text)
+
+
+def _last_day(text: str) -> date:
+    day = date.fromisoformat(text)
+    if day == date.max:  # the day after it is looked for
+        raise ValueError(text)
+    return day
 
 
 def _text(text: str) -> str:
@@ -177,6 +184,6 @@ _KEYS: dict[str, tuple[str, Callable[[str], Any], Callable[[Any], str]]] = {
     "second": ("second", _yes, _write_yes),
     "located": ("located", _yes, _write_yes),
     "from": ("captured_from", date.fromisoformat, date.isoformat),
-    "until": ("captured_until", date.fromisoformat, date.isoformat),
+    "until": ("captured_until", _last_day, date.isoformat),
     "members": ("members", _yes, _write_yes),
 }

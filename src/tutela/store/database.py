@@ -16,10 +16,10 @@ from typing import Literal, Self
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, OperationalError
 from sqlalchemy.pool import QueuePool
 
-from tutela.core.errors import ServiceError, SettingsError
+from tutela.core.errors import ServiceError, SettingsError, UsageError
 from tutela.store.columns import json_text
 
 BUSY_MS = 30_000
@@ -179,6 +179,9 @@ def _postgresql(url: URL) -> Engine:
 def _explained(url: URL) -> Iterator[None]:
     try:
         yield
+    except (DataError, OverflowError) as error:
+        # Such as a number beyond 64 bits, or text with a NUL, that somebody typed into an address.
+        raise UsageError("a value is none that can be kept or looked for", code="value") from error
     except OperationalError as error:
         raise ServiceError(
             f"the database {url.render_as_string(hide_password=True)} does not answer as it should",
