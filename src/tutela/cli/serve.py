@@ -107,8 +107,9 @@ def _checkpoints(office: Office) -> Iterator[None]:
             try:
                 with office.database.write() as tx:
                     checkpoint.sign(tx, office.settings.audit)
-            except TutelaError as error:
-                print(f"warning: no checkpoint was signed: {error.message}", file=sys.stderr)
+            except Exception as error:  # noqa: BLE001 whatever it was, the next one is signed
+                said = error.message if isinstance(error, TutelaError) else type(error).__name__
+                print(f"warning: no checkpoint was signed: {said}", file=sys.stderr)
 
     thread = threading.Thread(target=sign, name="checkpoints", daemon=True)
     thread.start()
