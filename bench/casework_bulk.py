@@ -108,8 +108,7 @@ def _grade(database: Database, who: Principal, case: Filled) -> list[_Call]:
 
 
 def _leaves(tx: Connection) -> int:
-    last = tx.execute(select(func.max(AuditEvent.seq))).scalar_one()
-    return 0 if last is None else last + 1
+    return tx.execute(select(func.coalesce(func.max(AuditEvent.seq), -1))).scalar_one() + 1
 
 
 def _rows(database: Database, call: _Call) -> dict[str, Any]:

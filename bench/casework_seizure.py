@@ -143,7 +143,7 @@ def _seizure(files: int, masks: NDArray[np.uint8], rng: np.random.Generator) -> 
 def _masks(pictures: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Return which bits of PDQ an edit turned, uint8[n, 32], for crops of photographs."""
     bases = [Image.fromarray(getattr(skimage.data, name)()).convert("RGB") for name in PHOTOGRAPHS]
-    masks = []
+    masks: list[NDArray[np.uint8]] = []
     while len(masks) < pictures:
         base = bases[len(masks) % len(bases)]
         left, top = (int(rng.integers(0, max(1, side - SIDE))) for side in base.size)

@@ -7,6 +7,7 @@ A process of its own: what a page costs is not mixed with what asking for it cos
 
 from __future__ import annotations
 
+import socket
 import sys
 
 import uvicorn
@@ -39,7 +40,7 @@ def _pages(url: str) -> Litestar:
 
 
 class _Telling(uvicorn.Server):
-    async def startup(self, sockets: list | None = None) -> None:
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         print(self.servers[0].sockets[0].getsockname()[1], flush=True)
 

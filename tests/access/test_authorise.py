@@ -30,7 +30,7 @@ approve         . . . x x . .
 lists.read      x x x x x . x
 accounts        . . . . x . .
 policy          . . . . x . .
-audit.read      . . . x . x .
+audit.read      . . . . . x .
 own             x x x x x x x
 """
 ROWS = [line.split() for line in TABLE.strip().splitlines()[1:]]

@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 from tutela.access import accounts, approvals, changes
 from tutela.casework import adjudicate, agreement, grade, policy, review, victims
 from tutela.casework.case import touch
+from tutela.casework.formats import export
 from tutela.casework.grade import Decision
 from tutela.casework.view import Filter
 from tutela.core.errors import UsageError
@@ -121,3 +122,20 @@ def test_nothing_is_added_to_a_case_that_was_deleted_meanwhile(office: Office) -
         with pytest.raises(UsageError) as refused:
             touch(tx, case.id)
     assert refused.value.code == "case_closed"
+
+
+def test_an_export_does_not_tell_who_is_to_read_a_second_time(office: Office, tmp_path) -> None:
+    with office.database.write() as tx:
+        policy.change(tx, office.person("administrator"), second_reading_permille=1000)
+    case, officer = office.make_case(1), office.person("victims")
+    with office.database.write() as tx:
+        grade.give(tx, office.person("grader"), case.id, [Decision(case.media_ids[0], "A")])
+    with pytest.raises(UsageError) as caught:
+        export.write(office.database, officer, case.id, "jsonl", tmp_path / "rows.jsonl")
+    assert caught.value.code == "blind"
+    assert not (tmp_path / "rows.jsonl").exists()
+    examiner = office.person("examiner")
+    export.write(office.database, examiner, case.id, "jsonl", tmp_path / "rows.jsonl")
+    with office.database.write() as tx:
+        grade.give(tx, officer, case.id, [Decision(case.media_ids[0], "A")])
+    export.write(office.database, officer, case.id, "jsonl", tmp_path / "again.jsonl")

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from keeping_shelf import Shelf
 from PIL import Image
 from scan_support import encoded, scanned, session
-from keeping_shelf import Shelf
 
 from tutela.core.errors import ServiceError
 from tutela.fingerprint import content

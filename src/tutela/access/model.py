@@ -76,10 +76,10 @@ ALLOWED: Final[dict[Role, frozenset[Permission]]] = {
         Permission.DELETE_CASE,
         Permission.APPROVE,
         Permission.LISTS_READ,
-        Permission.AUDIT_READ,
     },
     Role.ADMINISTRATOR: _EVERYBODY
     | {Permission.ACCOUNTS, Permission.POLICY, Permission.APPROVE, Permission.LISTS_READ},
+    # Nobody who grades or settles: the log says what they must not know yet.
     Role.AUDITOR: _EVERYBODY | {Permission.AUDIT_READ},
     Role.LIST_MEMBER: _EVERYBODY | {Permission.LISTS_READ},
 }

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 from sqlalchemy import Connection, Select, or_, select, update
 
-from tutela.access.authorise import require
+from tutela.access.authorise import allows, require
 from tutela.access.model import Permission
 from tutela.audit import log
 from tutela.casework import case as cases
@@ -106,6 +106,27 @@ def read(  # noqa: PLR0913 the case, the reading and the answer
     ).scalar_one()
     log.record_many(tx, who, events)
     return Outcome(MediaId(row.media_id), state == "agreed")
+
+
+def waits_for(tx: Connection, who: Principal, case_id: CaseId) -> bool:
+    """Tell whether a reading of a case waits for `who`, who must not learn the first grade."""
+    if who.account_id is None:
+        return False
+    graders = allows(who, Permission.GRADE), allows(who, Permission.ADJUDICATE)
+    waiting = {state for state, may in zip(("open", "differed"), graders, strict=True) if may}
+    found = tx.execute(
+        select(SecondReading.id)
+        .where(
+            SecondReading.case_id == case_id,
+            SecondReading.state.in_(waiting),
+            or_(
+                SecondReading.first_account_id.is_(None),
+                SecondReading.first_account_id != who.account_id,
+            ),
+        )
+        .limit(1)
+    )
+    return found.first() is not None
 
 
 def withheld(

@@ -142,9 +142,7 @@ def _written(
     return whole, "application/zip"
 
 
-def _media(
-    place: Office, asker: Principal, case: CaseId, media: MediaId
-) -> Iterator[bytes] | None:
+def _media(place: Office, asker: Principal, case: CaseId, media: MediaId) -> Iterator[bytes] | None:
     if place.vault is None:
         return None
     with place.database.read() as tx:
