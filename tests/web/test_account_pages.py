@@ -124,7 +124,11 @@ def test_a_passkey_needs_a_way_begun_in_this_browser(town, ann):
         for path in ("/sign-in/passkey/finish", "/account/passkeys/finish"):
             early = browser.post(path, json={"credential": {}}, headers=accept)
             assert (early.status_code, early.json()["code"]) == (401, "sign_in")
-        begun = browser.post("/account/passkeys/start", json={}, headers=accept)
+        for typed in ({}, {"password": "not it"}):
+            refused = browser.post("/account/passkeys/start", json=typed, headers=accept)
+            assert refused.status_code == 401
+        typed = {"password": people.PASSWORD}
+        begun = browser.post("/account/passkeys/start", json=typed, headers=accept)
         options = begun.json()["publicKey"]
         assert options["rp"]["id"] == "localhost"
         assert options["authenticatorSelection"]["userVerification"] == "required"

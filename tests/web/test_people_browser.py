@@ -91,6 +91,7 @@ def test_from_the_link_to_a_passkey_without_a_mouse(town):
         page.goto(f"{origin}/account")
         inaccessible += browsing.inaccessible(page)
         type_into(page, "#passkey-label", "blue key")
+        type_into(page, "#passkey-password", people.PASSWORD)
         tab_to(page, "#passkey button")
         page.keyboard.press("Enter")
         page.wait_for_selector("th:has-text('blue key')")

@@ -9,7 +9,7 @@ from litestar import Response
 from litestar.datastructures import Cookie
 from litestar.params import JSONBody
 
-from tutela.access import passkeys
+from tutela.access import own, passkeys
 from tutela.access.ceremony import Ceremony
 from tutela.access.model import Permission
 from tutela.web.office import Asked, office, who
@@ -18,6 +18,12 @@ from tutela.web.pages.sign_in import address, let_in, way, way_cookie, way_name
 from tutela.web.routes import PUBLIC, changes
 
 JSON = Response[dict[str, Any]]
+
+
+class Confirmation(msgspec.Struct):
+    """The own password, typed again: an open session alone must not become a lasting way in."""
+
+    password: str = ""
 
 
 class Answer(msgspec.Struct):
@@ -49,9 +55,10 @@ def finish(request: Asked, data: JSONBody[Answer]) -> Response[Any]:
 
 
 @changes("/account/passkeys/start", needs=Permission.OWN)
-def begin_adding(request: Asked) -> JSON:
-    """Begin to add a passkey to the own account."""
+def begin_adding(request: Asked, data: JSONBody[Confirmation]) -> JSON:
+    """Begin to add a passkey to the own account, after its password."""
     place = office(request)
+    own.confirm(place.database, who(request), data.password, address(request))
     with place.database.write() as tx:
         return _begun(request, passkeys.begin_adding(tx, who(request), place.settings.web))
 

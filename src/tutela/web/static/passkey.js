@@ -17,10 +17,11 @@ async function signIn(words) {
 }
 
 async function add(words) {
-  const options = await postJSON("/account/passkeys/start", {}, words);
+  const password = place.querySelector("#passkey-password").value;
+  const options = await postJSON("/account/passkeys/start", { password }, words);
   const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(options.publicKey);
   const credential = await navigator.credentials.create({ publicKey });
-  const label = place.querySelector("input").value;
+  const label = place.querySelector("#passkey-label").value;
   await postJSON("/account/passkeys/finish", { credential: credential.toJSON(), label }, words);
   location.reload();
 }
