@@ -148,6 +148,16 @@ def working(tx: Connection, case_id: CaseId) -> CaseInfo:
             code="case_closed",
             hint="a supervisor or examiner of its team can open it again",
         )
+    return under_authority(tx, case_id)
+
+
+def under_authority(tx: Connection, case_id: CaseId) -> CaseInfo:
+    """Return a case, open or closed, whose authority is valid now. Asks nobody's permission.
+
+    Raises:
+        UsageError: code `authority`: it is not.
+    """
+    case = _read(tx, case_id)
     if not case.authority.valid_at(now()):
         raise UsageError(
             f"the authority of case {case.number} is not valid at this moment",

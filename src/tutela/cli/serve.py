@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sys
 import threading
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from tutela.store import Database
 from tutela.store.schema import require_current
 from tutela.web import app
 from tutela.web.office import Office
+from tutela.web.pages.export import EXPORTS
 
 KEEP_ALIVE_S = 75
 
@@ -46,6 +48,7 @@ def serve(*, host: str | None = None, port: int | None = None, config: Path | No
     # The renderer's confined processes are forked before a key or the database is opened.
     with Renderer() as renderer, Database(settings.database.url) as database:
         require_current(database)
+        shutil.rmtree(settings.vault.path.with_name(EXPORTS), ignore_errors=True)
         sealer = seal.load(seal.place(settings.audit))
         office = Office(settings, database, sealer, _vault(settings), renderer)
         with _checkpoints(office):

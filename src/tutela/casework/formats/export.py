@@ -14,6 +14,7 @@ from tutela.access import approvals
 from tutela.access.authorise import require
 from tutela.access.model import Permission
 from tutela.audit import log
+from tutela.casework import case as cases
 from tutela.casework import second
 from tutela.casework.formats import case_uco, report, rows, vics_case_write
 from tutela.casework.formats.beside import Folder, OpenMedia
@@ -126,6 +127,7 @@ def _release(
         )
     with database.write() as tx:
         require(tx, who, Permission.EXPORT_MEDIA, case_id)
+        cases.under_authority(tx, case_id)
         approvals.carry_out(tx, who, options.approval, APPROVAL, f"case:{case_id}")
 
 

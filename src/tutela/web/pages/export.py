@@ -28,6 +28,8 @@ from tutela.web.pages.cases import case_page
 from tutela.web.routes import changes, reads
 
 PART_BYTES = 1 << 18
+# What a killed server left there is removed when it starts again.
+EXPORTS = "exports"
 KINDS = {
     "html": "text/html",
     "pdf": "application/pdf",
@@ -79,7 +81,10 @@ def page(request: Asked, case_id: FromPath[int]) -> Response[str]:
 def take(request: Asked, case_id: FromPath[int], data: URLEncodedBody[Wanted]) -> Stream:
     """Write the export and give it to the browser."""
     place, case = office(request), CaseId(case_id)
-    folder = tempfile.TemporaryDirectory(prefix="tutela-export-")
+    # Beside the vault and for this user only: pictures may lie here for a moment.
+    exports = place.settings.vault.path.with_name(EXPORTS)
+    exports.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = tempfile.TemporaryDirectory(dir=exports)
     try:
         file, kind = _written(place, request, case, data, Path(folder.name))
     except BaseException:
