@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import access_support as support
 import msgspec
 import pytest
@@ -15,10 +17,12 @@ from tutela.casework.formats import export
 from tutela.casework.grade import Decision
 from tutela.casework.view import Filter
 from tutela.core.errors import UsageError
+from tutela.core.ids import ApprovalId
 from tutela.core.principal import Role, Via
+from tutela.core.time import now
 from tutela.store import Database
 from tutela.store.tables.access import Account, AccountRole
-from tutela.store.tables.casework import Case
+from tutela.store.tables.casework import Authority, Case
 
 
 @pytest.fixture
@@ -139,3 +143,14 @@ def test_an_export_does_not_tell_who_is_to_read_a_second_time(office: Office, tm
     with office.database.write() as tx:
         grade.give(tx, officer, case.id, [Decision(case.media_ids[0], "A")])
     export.write(office.database, officer, case.id, "jsonl", tmp_path / "again.jsonl")
+
+
+def test_pictures_leave_only_under_a_valid_authority(office: Office, tmp_path) -> None:
+    case, examiner = office.make_case(1), office.person("examiner")
+    with office.database.write() as tx:
+        past = now() - timedelta(days=1)
+        tx.execute(update(Authority).values(valid_from=past - timedelta(days=1), valid_until=past))
+    asked = export.Options(approval=ApprovalId(1), open_media=lambda _media: None)
+    with pytest.raises(UsageError) as caught:
+        export.write(office.database, examiner, case.id, "vics", tmp_path / "case.json", asked)
+    assert caught.value.code == "authority"

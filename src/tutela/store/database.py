@@ -17,13 +17,15 @@ from typing import Literal, Self
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
 from tutela.core.errors import ServiceError, SettingsError, UsageError
 from tutela.store.columns import json_text
 
 BUSY_MS = 30_000
-POOL = 16
+# Twice this many connections at most: the server answers from forty threads.
+POOL = 24
 
 Dialect = Literal["sqlite", "postgresql"]
 
@@ -182,6 +184,10 @@ def _explained(url: URL) -> Iterator[None]:
     except (DataError, OverflowError) as error:
         # Such as a number beyond 64 bits, or text with a NUL, that somebody typed into an address.
         raise UsageError("a value is none that can be kept or looked for", code="value") from error
+    except PoolTimeout as error:
+        raise ServiceError(
+            "the database has no connection to spare", code="busy", hint="try again in a moment"
+        ) from error
     except OperationalError as error:
         raise ServiceError(
             f"the database {url.render_as_string(hide_password=True)} does not answer as it should",
