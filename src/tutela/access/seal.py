@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from tutela.core import secretfile
 from tutela.core.errors import IntegrityError, ServiceError, SettingsError
 from tutela.core.settings import AuditSettings
 
@@ -70,15 +71,7 @@ def create_key(path: Path) -> None:
     Raises:
         ServiceError: something is there already, or it cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(secrets.token_bytes(KEY_BYTES))
-            stream.flush()
-            os.fsync(stream.fileno())
-    except OSError as error:
-        raise ServiceError(f"cannot write {path}: {error.strerror}") from error
+    secretfile.create(path, secrets.token_bytes(KEY_BYTES))
 
 
 def load(path: Path) -> Sealer:

@@ -19,6 +19,7 @@ import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from tutela.core import secretfile
 from tutela.core.errors import InputError, IntegrityError, ServiceError, UsageError
 
 # Kinds of signatures (signed-note, "Signature types").
@@ -199,14 +200,7 @@ def create_key(path: Path, key: Signer) -> None:
     Raises:
         ServiceError: it cannot be written, or something is there already.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
-            stream.write(f"{key.secret_text()}\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-    except OSError as error:
-        raise ServiceError(f"cannot write {path}: {error.strerror}") from error
+    secretfile.create(path, f"{key.secret_text()}\n".encode())
 
 
 def read_key(path: Path) -> Signer:

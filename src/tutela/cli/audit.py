@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,6 +11,7 @@ from cyclopts import App, Parameter
 
 from tutela.cli import audit_source as source
 from tutela.cli import output
+from tutela.cli.drawing import drawn
 from tutela.core import settings as core_settings
 from tutela.core.errors import (
     IntegrityError,
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from tutela.audit.verify import Report
     from tutela.cli.open import Office
 
-REDRAW_SECONDS = 0.25
 LARGEST_FILE = 4 * 1024 * 1024
 _COLUMNS = ("v", "type", "seq", "at", "account_id", "via", "action", "subject", "data", "texts")
 
@@ -66,8 +64,8 @@ def verify(
         keys = source.keys(settings, key or [])
         if not keys:
             print("note: no key: signatures of checkpoints are not looked at", file=sys.stderr)
-        with _drawn() as draw, database.read() as tx:
-            report = verifying.verify(tx, keys, kept, draw)
+        with drawn() as draw, database.read() as tx:
+            report = verifying.verify(tx, keys, kept, _counting(draw))
     write = output.writer(
         format_,
         lambda row: f"{row['subject']}: {row['what']}",
@@ -300,8 +298,8 @@ def _rows(office: Office, wanted: Filter, format_: output.Format) -> None:
 def _tiles(office: Office, folder: Path) -> None:
     from tutela.audit import tiles  # noqa: PLC0415 - as above
 
-    with _drawn() as draw, office.database.read() as tx:
-        said = tiles.export(tx, folder, progress=draw)
+    with drawn() as draw, office.database.read() as tx:
+        said = tiles.export(tx, folder, progress=_counting(draw))
     print(f"{said.size:,} events of {said.origin} in {folder}")
 
 
@@ -323,21 +321,6 @@ def _print(text: str) -> None:
     sys.stdout.buffer.flush()
 
 
-@contextlib.contextmanager
-def _drawn() -> Iterator[Callable[[int, int], None]]:
-    """Yield what draws progress on standard error, where a person watches."""
-    shown, last = sys.stderr.isatty(), 0.0
-
-    def draw(done: int, whole: int) -> None:
-        nonlocal last
-        if shown and time.monotonic() - last >= REDRAW_SECONDS:
-            last = time.monotonic()
-            sys.stderr.write(f"\r\x1b[2K{done:,} of {whole:,} events")
-            sys.stderr.flush()
-
-    try:
-        yield draw
-    finally:
-        if shown:
-            sys.stderr.write("\r\x1b[2K")
-            sys.stderr.flush()
+def _counting(draw: Callable[[str], None]) -> Callable[[int, int], None]:
+    """Return what says how many events of how many were looked at."""
+    return lambda done, whole: draw(f"{done:,} of {whole:,} events")

@@ -9,6 +9,7 @@ from pathlib import Path
 from tutela.casework.formats.vics_case_read import import_vics
 from tutela.casework.formats.vics_import import ImportedCase
 from tutela.casework.model import NewAuthority
+from tutela.cli.drawing import drawn
 from tutela.cli.open import opened
 from tutela.core.errors import UsageError
 from tutela.scan.rows import shown
@@ -62,7 +63,7 @@ def import_(
             valid_from=today,
             valid_until=today + timedelta(days=valid_days),
         )
-    with opened(config, break_glass=break_glass) as office:
+    with opened(config, break_glass=break_glass) as office, drawn() as draw:
         done = import_vics(
             office.database,
             office.who,
@@ -71,7 +72,7 @@ def import_(
             title=title,
             authority=authority,
             scheme=scheme,
-            watch=_watch if sys.stderr.isatty() else None,
+            watch=lambda taken, total: draw(f"{taken:,} of {total:,} records"),
         )
     refused = 0
     for case in done.cases:
@@ -95,7 +96,3 @@ def _say(case: ImportedCase) -> None:
         print(f"  note: the file says it holds {case.claimed:,}", file=sys.stderr)
     if case.placeholders:
         print(f"  note: {case.placeholders:,} PhotoDNA values name no picture", file=sys.stderr)
-
-
-def _watch(taken: int, total: int) -> None:
-    print(f"\r{taken:,} of {total:,} records", end="", file=sys.stderr)

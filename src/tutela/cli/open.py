@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tutela.access import accounts
 from tutela.audit import log
+from tutela.core import secretfile
 from tutela.core import settings as core_settings
 from tutela.core.errors import AccessError, ServiceError, UsageError
 from tutela.core.principal import Principal, Via
@@ -61,12 +62,7 @@ def write_credential(path: Path, token: str) -> None:
     Raises:
         ServiceError: it cannot be written, or something is there already.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
-            stream.write(f"{token}\n")
-    except OSError as error:
-        raise ServiceError(f"cannot write {path}: {error.strerror}") from error
+    secretfile.create(path, f"{token}\n".encode())
 
 
 def _signed_in(settings: Settings, database: Database, reason: str) -> Principal:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
 from tutela.cli import output
+from tutela.cli.drawing import drawn
 from tutela.core import settings as core_settings
 from tutela.core.errors import AccessError, SettingsError, UsageError
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from tutela.core.settings import VaultSettings
     from tutela.evidence.vault.check import Report
 
-REDRAW_SECONDS = 0.25
 BROKEN = 4
 # What a check may find, and what that means for a person.
 _MEANING = {
@@ -67,7 +65,7 @@ def check(
     with opened(config, break_glass=break_glass) as office:
         _may(office, repair=repair)
         with Vault(settings.path, master_key(settings)) as vault:
-            with _drawn() as draw:
+            with drawn() as draw:
                 report = checking.check(
                     vault, _lookup(office), lambda state: draw(f"{state.objects:,} objects read")
                 )
@@ -117,7 +115,7 @@ def rotate(to: str, *, break_glass: str = "", config: Path | None = None) -> int
         with office.database.read() as tx:
             require(tx, office.who, Permission.POLICY)
         old, new = master_key(settings), named(to)
-        with _drawn() as draw:
+        with drawn() as draw:
             done = change(
                 settings.path, old, new, lambda state: draw(f"{state.wrapped:,} keys wrapped")
             )
@@ -223,23 +221,3 @@ def _print(report: Report, format_: output.Format) -> None:
     for what in _MEANING:
         for object_id in getattr(report, what):
             write({"v": 1, "type": "vault_finding", "what": what, "object": object_id})
-
-
-@contextlib.contextmanager
-def _drawn() -> Iterator[Callable[[str], None]]:
-    """Yield what draws progress on standard error, where a person watches."""
-    shown, last = sys.stderr.isatty(), 0.0
-
-    def draw(words: str) -> None:
-        nonlocal last
-        if shown and time.monotonic() - last >= REDRAW_SECONDS:
-            last = time.monotonic()
-            sys.stderr.write(f"\r\x1b[2K{words}")
-            sys.stderr.flush()
-
-    try:
-        yield draw
-    finally:
-        if shown:
-            sys.stderr.write("\r\x1b[2K")
-            sys.stderr.flush()

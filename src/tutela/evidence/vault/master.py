@@ -18,9 +18,9 @@ from typing import Final, Protocol
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from tutela.core import secretfile
 from tutela.core.errors import IntegrityError, ServiceError, SettingsError
 from tutela.core.settings import VaultSettings
-from tutela.evidence.vault.disk import sync_folder
 
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
@@ -129,20 +129,7 @@ def create_file(path: Path) -> None:
     Raises:
         ServiceError: something is there already, or it cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(secrets.token_bytes(KEY_BYTES))
-            stream.flush()
-            os.fsync(stream.fileno())
-        sync_folder(path.parent)
-    except FileExistsError as error:
-        raise ServiceError(
-            f"{path} is there already; a master key is never overwritten", code="exists"
-        ) from error
-    except OSError as error:
-        raise ServiceError(f"cannot write {path}: {error.strerror}") from error
+    secretfile.create(path, secrets.token_bytes(KEY_BYTES))
 
 
 def _from_file(path: Path) -> bytes:
