@@ -11,12 +11,12 @@ from casework_office import MadeCase, Office
 from sqlalchemy import select, update
 
 from tutela.access import accounts, approvals, changes
-from tutela.casework import adjudicate, agreement, grade, policy, review, victims
+from tutela.casework import adjudicate, agreement, grade, policy, review, takeback, victims
 from tutela.casework.case import touch
 from tutela.casework.formats import export
 from tutela.casework.grade import Decision
 from tutela.casework.view import Filter
-from tutela.core.errors import UsageError
+from tutela.core.errors import ConflictError, UsageError
 from tutela.core.ids import ApprovalId
 from tutela.core.principal import Role, Via
 from tutela.core.time import now
@@ -154,3 +154,27 @@ def test_pictures_leave_only_under_a_valid_authority(office: Office, tmp_path) -
     with pytest.raises(UsageError) as caught:
         export.write(office.database, examiner, case.id, "vics", tmp_path / "case.json", asked)
     assert caught.value.code == "authority"
+
+
+def test_two_readers_who_differ_leave_it_to_a_supervisor(office: Office) -> None:
+    with office.database.write() as tx:
+        policy.change(tx, office.person("administrator"), second_reading_permille=1000)
+    case, supervisor = office.make_case(1), office.person("supervisor")
+    first, other = office.person("grader"), office.person("grader2")
+    media = case.media_ids[0]
+    with office.database.write() as tx:
+        grade.give(tx, first, case.id, [Decision(media, "A")])
+        grade.give(tx, other, case.id, [Decision(media, "B")])
+    tries = (
+        lambda tx: grade.give(tx, other, case.id, [Decision(media, "B")]),
+        lambda tx: takeback.clear(tx, first, case.id, [media]),
+        lambda tx: takeback.undo(tx, first, case.id),
+    )
+    for attempt in tries:
+        with pytest.raises(ConflictError) as caught, office.database.write() as tx:
+            attempt(tx)
+        assert caught.value.code == "differed"
+    with office.database.write() as tx:
+        (waiting,) = adjudicate.differed(tx, supervisor, case.id)
+        adjudicate.settle(tx, supervisor, case.id, waiting.id, "B", "read again")
+        grade.give(tx, first, case.id, [Decision(media, "B")])

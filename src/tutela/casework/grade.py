@@ -63,6 +63,7 @@ def give(
     _check(schemes.load(tx, case.scheme), decisions)
     wishes = _spread(tx, case_id, decisions)
     standing = Standing(tx, case, by.organisation_id, [wish.media_id for wish in wishes])
+    second.leave_to_supervisor(tx, case_id, [wish.media_id for wish in wishes if wish.viewed])
     withheld = second.withheld(tx, who, case_id, standing.places)
     accepted = _accepted(standing, wishes, withheld)
     readings = {

@@ -137,6 +137,25 @@ def withheld(
     return frozenset(row.media_id for row in rows)
 
 
+def leave_to_supervisor(tx: Connection, case_id: CaseId, media: Iterable[int]) -> None:
+    """Let nobody grade or clear what two readers saw differently, until it is settled.
+
+    Raises:
+        ConflictError: code `differed`: one of the media is such.
+    """
+    waiting = select(SecondReading.id).where(
+        SecondReading.case_id == case_id,
+        SecondReading.state == "differed",
+        among(tx, SecondReading.media_id, media),
+    )
+    if tx.execute(waiting.limit(1)).first() is not None:
+        raise ConflictError(
+            "two readers differ about a media, and a supervisor settles it",
+            code="differed",
+            hint="it is under Disputes; leave it out for now",
+        )
+
+
 def answer(
     tx: Connection, by: Grader, case: CaseInfo, written: Mapping[int, Written]
 ) -> list[log.Event]:

@@ -46,6 +46,7 @@ def clear(
     together = members(tx, case_id, media_ids)
     everything = {one for group in together.values() for one in group}
     standing = Standing(tx, case, by.organisation_id, everything)
+    second.leave_to_supervisor(tx, case_id, media_ids)
     if second.withheld(tx, who, case_id, media_ids):
         raise ConflictError(
             "a media waits for a second reading", code="second_reading", hint="read it first"
@@ -76,6 +77,7 @@ def undo(tx: Connection, who: Principal, case_id: CaseId, *, request: str = "") 
     if last is None:
         return []
     standing = Standing(tx, case, by.organisation_id, [one.media_id for one in last.before])
+    second.leave_to_supervisor(tx, case_id, [one.media_id for one in last.before])
     written = [
         _restore(standing, one) for one in reversed(last.before) if _untouched(standing, one)
     ]
