@@ -143,7 +143,7 @@ def _pages(installation):
 def test_every_page_is_german_throughout(client, used):
     shown = set()
     # Between them they are shown everything, and all buttons.
-    roles = (Role.VICTIM_IDENTIFICATION, Role.SUPERVISOR, Role.ADMINISTRATOR)
+    roles = (Role.VICTIM_IDENTIFICATION, Role.SUPERVISOR, Role.ADMINISTRATOR, Role.AUDITOR)
     for path in [
         *_pages(used),
         "/administration/schemes/vics-us",
