@@ -50,7 +50,7 @@ def event(request: Asked, seq: FromPath[int]) -> Response[str]:
         shown = _proof(tx, seq)
     return render.page(
         request,
-        "pages/work/event.html",
+        "pages/tasks/event.html",
         event=found[0],
         data=msgspec.json.format(msgspec.json.encode(found[0].data), indent=2).decode(),
         proof=shown,
@@ -75,7 +75,7 @@ def _page(request: Asked, tx: Connection, report: verify.Report | None) -> Respo
     older = urlencode(given | {"before": found[-1].seq}) if len(found) == PAGE else None
     return render.page(
         request,
-        "pages/work/audit.html",
+        "pages/tasks/audit.html",
         events=[
             {
                 "seq": one.seq,

@@ -74,7 +74,7 @@ def _page(request: Asked, tx: Connection, said: str) -> Response[str]:
     found = [one for name in schemes for one in agreement.disputes(tx, asker, name, MOST)]
     return render.page(
         request,
-        "pages/work/disputes.html",
+        "pages/tasks/disputes.html",
         said=said,
         disputes=found[:MOST],
         differed=_differed(tx, asker),

@@ -35,7 +35,7 @@ def lists(request: Asked) -> Response[str]:
         known = [scheme.load(tx, name) for name in scheme.names()]
     return render.page(
         request,
-        "pages/work/lists.html",
+        "pages/tasks/lists.html",
         lists=[_shown(info, rules) for info in _imported(request)],
         schemes=[one for one in known if one.codes],
         may_change=allows(who(request), Permission.POLICY),

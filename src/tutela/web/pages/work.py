@@ -53,7 +53,7 @@ def readings(request: Asked, case_id: FromPath[int]) -> Response[str]:
         found = second.queue(tx, asker, case)
         codes = scheme.load(tx, info.scheme).codes
     return case_page(
-        request, "pages/work/second.html", case_id, case=info, readings=found, codes=codes
+        request, "pages/tasks/second.html", case_id, case=info, readings=found, codes=codes
     )
 
 
@@ -75,7 +75,7 @@ def list_(request: Asked, case_id: FromPath[int]) -> Response[str]:
         children = victims.list_(tx, asker, case)
     return case_page(
         request,
-        "pages/work/series.html",
+        "pages/tasks/series.html",
         case_id,
         case=info,
         series=found,
