@@ -10,6 +10,7 @@ from tutela.access.authorise import require
 from tutela.access.model import Permission
 from tutela.audit import log
 from tutela.casework import authority as authorities
+from tutela.casework import blind
 from tutela.casework import scheme as schemes
 from tutela.casework.model import (
     CaseInfo,
@@ -241,7 +242,7 @@ def progress(tx: Connection, who: Principal, case_id: CaseId) -> dict[str, int]:
 
 
 def totals(tx: Connection, who: Principal, case_id: CaseId) -> Totals:
-    """Return where the media of a case stand."""
+    """Return where the media of a case stand, without codes that `who` is yet to read blind."""
     require(tx, who, Permission.CASE_READ, case_id)
     counted = tx.execute(
         select(CaseMedia.state, CaseMedia.code, func.count())
@@ -254,6 +255,9 @@ def totals(tx: Connection, who: Principal, case_id: CaseId) -> Totals:
         by_state[state] += count
         if code is not None:
             by_code[code] = by_code.get(code, 0) + count
+    withheld = blind.counted(tx, who, case_id)
+    for code, count in withheld.items():
+        by_code[code] -= count
     pictures = tx.execute(
         select(func.count())
         .select_from(CaseMedia)
@@ -264,7 +268,8 @@ def totals(tx: Connection, who: Principal, case_id: CaseId) -> Totals:
         media=sum(by_state.values()),
         pictures=pictures,
         by_state=by_state,
-        by_code=dict(sorted(by_code.items())),
+        by_code={code: count for code, count in sorted(by_code.items()) if count},
+        withheld=sum(withheld.values()),
     )
 
 

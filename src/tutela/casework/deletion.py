@@ -16,6 +16,7 @@ from tutela.access import approvals
 from tutela.access.authorise import require
 from tutela.access.model import Permission
 from tutela.audit import log
+from tutela.casework import blind
 from tutela.casework.among import among
 from tutela.casework.model import CaseState
 from tutela.core.errors import UsageError
@@ -150,8 +151,8 @@ def _of_this_case_alone(tx: Connection, case_id: CaseId) -> list[int]:
 def _remove(tx: Connection, case_id: CaseId) -> None:
     """Take out what only says where things lay and what they looked like in this case."""
     tx.execute(delete(Sighting).where(Sighting.exhibit_id.in_(_exhibits(case_id))))
-    open_reading = SecondReading.case_id == case_id, SecondReading.state == "open"
-    tx.execute(delete(SecondReading).where(*open_reading))
+    alone = blind.asked_for_alone(tx, case_id)
+    tx.execute(delete(SecondReading).where(among(tx, SecondReading.id, alone)))
     for table in (MediaHit, Tag, Note, CaseMedia, Stack):
         tx.execute(delete(table).where(table.case_id == case_id))
     for number in tx.execute(_exhibits(case_id)).scalars().all():
