@@ -29,16 +29,31 @@ from tutela.store.tables.grading import SecondReading
 ALIVE = ("open", "differed")
 _INFERRED = MediaState.INFERRED.value
 
-_asked = aliased(Case)
-_first = aliased(Account)
-_whose = func.coalesce(_first.organisation_id, _asked.organisation_id)
+# Looked up for each reading, and not joined: SQLite would begin with the cases.
+_asked, _first = aliased(Case), aliased(Account)
+_scheme = (
+    select(_asked.scheme)
+    .where(_asked.id == SecondReading.case_id)
+    .correlate(SecondReading)
+    .scalar_subquery()
+)
+_whose = func.coalesce(
+    select(_first.organisation_id)
+    .where(_first.id == SecondReading.first_account_id)
+    .correlate(SecondReading)
+    .scalar_subquery(),
+    select(_asked.organisation_id)
+    .where(_asked.id == SecondReading.case_id)
+    .correlate(SecondReading)
+    .scalar_subquery(),
+)
 
 Readings = Select[*tuple[Any, ...]]
 
 
 def of_organisation(organisation_id: OrganisationId, scheme: str) -> Readings:
     """Select the readings of an organisation under a scheme, in whatever state."""
-    return _readings().where(_whose == organisation_id, _asked.scheme == scheme)
+    return _readings().where(_whose == organisation_id, _scheme == scheme)
 
 
 def concerning(who: Principal, case_id: CaseId, *states: str) -> Readings:
@@ -51,7 +66,7 @@ def concerning(who: Principal, case_id: CaseId, *states: str) -> Readings:
     return _readings().where(
         SecondReading.state.in_(states),
         or_(SecondReading.case_id == case_id, _whose == who.organisation_id),
-        _asked.scheme == scheme,
+        _scheme == scheme,
     )
 
 
@@ -192,7 +207,7 @@ def asked_for_alone(tx: Connection, case_id: CaseId) -> list[int]:
         elsewhere.media_id == SecondReading.media_id,
         other.id == elsewhere.case_id,
         other.id != case_id,
-        other.scheme == _asked.scheme,
+        other.scheme == _scheme,
         other.organisation_id == _whose,
     )
     mine = SecondReading.case_id == case_id, SecondReading.state == "open"
@@ -200,17 +215,13 @@ def asked_for_alone(tx: Connection, case_id: CaseId) -> list[int]:
 
 
 def _readings() -> Readings:
-    return (
-        select(
-            SecondReading.id,
-            SecondReading.case_id,
-            SecondReading.media_id,
-            SecondReading.reason,
-            SecondReading.first_code,
-            SecondReading.second_code,
-        )
-        .join(_asked, _asked.id == SecondReading.case_id)
-        .outerjoin(_first, _first.id == SecondReading.first_account_id)
+    return select(
+        SecondReading.id,
+        SecondReading.case_id,
+        SecondReading.media_id,
+        SecondReading.reason,
+        SecondReading.first_code,
+        SecondReading.second_code,
     )
 
 
@@ -250,11 +261,15 @@ def _with_inferred(readings: Readings, case_id: CaseId) -> Select[int]:
     """Select the media of readings, and members of their stacks in a case that were inferred."""
     media = readings.with_only_columns(SecondReading.media_id).cte()
     read, member = aliased(CaseMedia), aliased(CaseMedia)
-    stacks = select(read.stack_id).where(
-        read.case_id == case_id, read.media_id.in_(select(media.c.media_id))
+    stack = (
+        select(read.stack_id)
+        .where(read.case_id == case_id, read.media_id == media.c.media_id)
+        .correlate(media)
+        .scalar_subquery()
     )
+    # A stack is of one case: its number alone leads to the right index.
     inferred = select(member.media_id).where(
-        member.stack_id.in_(stacks), member.case_id == case_id, member.state == _INFERRED
+        member.stack_id.in_(select(stack).select_from(media)), member.state == _INFERRED
     )
     both = select(media.c.media_id).union(inferred).subquery()
     return select(both.c.media_id)

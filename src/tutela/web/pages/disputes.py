@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from tutela.access.model import Permission
 from tutela.casework import adjudicate, agreement, scheme
 from tutela.casework import case as cases
+from tutela.casework.model import CaseState
 from tutela.core.ids import CaseId, MediaId
 from tutela.core.principal import Principal
 from tutela.web import render
@@ -83,17 +84,20 @@ def _page(request: Asked, tx: Connection, said: str) -> Response[str]:
 
 
 def _differed(tx: Connection, asker: Principal) -> list[dict[str, object]]:
-    return [
-        {
+    """Return each difference once, in an open case if one of those that have its media is."""
+    mine = sorted(cases.list_(tx, asker), key=lambda case: case.state is CaseState.OPEN)
+    found = {
+        one.id: {
             "id": one.id,
             "media_id": one.media_id,
             "case_id": case.id,
             "case_number": case.number,
             "scheme": case.scheme,
         }
-        for case in cases.list_(tx, asker)
+        for case in mine
         for one in adjudicate.differed(tx, asker, case.id, MOST)
-    ]
+    }
+    return list(found.values())
 
 
 ROUTES = [disputes, settle, settle_reading]
