@@ -128,7 +128,9 @@ def withheld(
     if stacks:
         telling = select(CaseMedia.stack_id).where(
             among(tx, CaseMedia.stack_id, stacks.values()),
-            CaseMedia.media_id.in_(unread.with_only_columns(SecondReading.media_id)),
+            unread.where(SecondReading.media_id == CaseMedia.media_id)
+            .correlate(CaseMedia)
+            .exists(),
         )
         told = set(tx.execute(telling.distinct()).scalars())
         found |= {media_id for media_id, stack_id in stacks.items() if stack_id in told}
