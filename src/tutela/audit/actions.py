@@ -46,7 +46,7 @@ _CASES: Mapping[str, str] = {
     "case.closed": "A case was closed.",
     "case.reopened": "A closed case was opened again.",
     "case.held": "A legal hold was laid on a case: nothing of it is deleted.",
-    "case.released": "The legal hold of a case was lifted.",
+    "case.released": "The legal hold of a case was lifted after two persons agreed.",
     "case.deleted": "A case was deleted after two persons agreed.",
     "case.arranged": "Known media were graded on arrival, similar ones stacked, all put in order.",
     "case.imported": "A case came from a file of another system.",

@@ -1,4 +1,4 @@
-"""Cases: made under an authority, seen by their team only, closed, held."""
+"""Cases: made under an authority, seen by their team only, closed."""
 
 from __future__ import annotations
 
@@ -176,13 +176,6 @@ def close(tx: Connection, who: Principal, case_id: CaseId) -> None:
 def reopen(tx: Connection, who: Principal, case_id: CaseId) -> None:
     """Open a closed case again."""
     _move(tx, who, case_id, CaseState.CLOSED, CaseState.OPEN)
-
-
-def hold(tx: Connection, who: Principal, case_id: CaseId, *, held: bool) -> None:
-    """Put a case under legal hold, or take the hold away: a held case cannot be deleted."""
-    require(tx, who, Permission.CASE_CHANGE, case_id)
-    tx.execute(update(Case).where(Case.id == case_id).values(legal_hold=held))
-    log.record(tx, who, "case.held" if held else "case.released", f"case:{case_id}")
 
 
 def touch(tx: Connection, case_id: CaseId) -> None:

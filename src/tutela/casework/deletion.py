@@ -119,7 +119,7 @@ def _deletable(tx: Connection, case_id: CaseId) -> None:
         raise UsageError(
             "the case is under legal hold",
             code="legal_hold",
-            hint="a supervisor or examiner of its team can lift the hold",
+            hint="somebody of its team asks for the end of the hold, and another grants it",
         )
     if state == CaseState.DELETED:
         raise UsageError("the case is deleted already", code="case_state")

@@ -11,9 +11,11 @@ from tutela.access import accounts, teams
 from tutela.access.authorise import allows
 from tutela.access.model import Permission
 from tutela.casework import case as cases
+from tutela.casework import hold
 from tutela.core.ids import AccountId, CaseId
 from tutela.web.office import Asked, office, who
 from tutela.web.pages.cases import case_page
+from tutela.web.pages.export import Reason
 from tutela.web.routes import changes, reads
 
 
@@ -25,7 +27,7 @@ class Member(msgspec.Struct):
 
 
 class Move(msgspec.Struct):
-    """What to do with a case: close, reopen, hold, release."""
+    """What to do with a case: close, reopen, hold."""
 
     act: str
 
@@ -66,16 +68,24 @@ def remove(request: Asked, case_id: FromPath[int], data: URLEncodedBody[Member])
 
 @changes("/cases/{case_id:int}/move", needs=Permission.CASE_CHANGE)
 def move(request: Asked, case_id: FromPath[int], data: URLEncodedBody[Move]) -> Redirect:
-    """Close, reopen, hold or release a case."""
+    """Close or reopen a case, or put it under legal hold."""
     asker, case = who(request), CaseId(case_id)
     with office(request).database.write() as tx:
         if data.act == "close":
             cases.close(tx, asker, case)
         elif data.act == "reopen":
             cases.reopen(tx, asker, case)
-        elif data.act in {"hold", "release"}:
-            cases.hold(tx, asker, case, held=data.act == "hold")
+        elif data.act == "hold":
+            hold.put(tx, asker, case)
     return Redirect(f"/cases/{case_id}/team", status_code=303)
 
 
-ROUTES = [team, add, remove, move]
+@changes("/cases/{case_id:int}/release/ask", needs=Permission.CASE_CHANGE)
+def ask_release(request: Asked, case_id: FromPath[int], data: URLEncodedBody[Reason]) -> Redirect:
+    """Ask that the legal hold of a case be lifted; another person decides."""
+    with office(request).database.write() as tx:
+        hold.ask(tx, who(request), CaseId(case_id), data.reason)
+    return Redirect("/approvals", status_code=303)
+
+
+ROUTES = [team, add, remove, move, ask_release]
