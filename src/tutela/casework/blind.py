@@ -8,10 +8,11 @@ of other organisations as well, who see the grade there.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, false, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import aliased
 
 from tutela.access.authorise import allows
@@ -76,12 +77,12 @@ def open_to(who: Principal, case_id: CaseId) -> Readings:
     Media that show no grade in the case are among them; a list for people says `shown_in`, so that
     it does not tell of other cases.
     """
-    return concerning(who, case_id, "open").where(_given_by_another(who))
+    return concerning(who, case_id, "open").where(_by_others(who))
 
 
 def to_settle(who: Principal, case_id: CaseId) -> Readings:
     """Select the readings of media of a case that differed, neither of which `who` gave."""
-    return concerning(who, case_id, "differed").where(_read_by_others(who), in_case(case_id))
+    return concerning(who, case_id, "differed").where(_by_others(who), in_case(case_id))
 
 
 def in_case(case_id: CaseId) -> ColumnElement[bool]:
@@ -117,14 +118,13 @@ def withheld(
             )
         ).scalars()
     )
+    # Not by the case too: it would lead to an index with all of its media.
     rows = tx.execute(
-        select(CaseMedia.media_id, CaseMedia.stack_id).where(
-            CaseMedia.case_id == case_id,
-            CaseMedia.state == _INFERRED,
-            among(tx, CaseMedia.media_id, wanted - found),
+        select(CaseMedia.case_id, CaseMedia.media_id, CaseMedia.stack_id).where(
+            CaseMedia.state == _INFERRED, among(tx, CaseMedia.media_id, wanted - found)
         )
     )
-    stacks = {media_id: stack_id for media_id, stack_id in rows if stack_id is not None}
+    stacks = {row.media_id: row.stack_id for row in rows if row.case_id == case_id and row.stack_id}
     if stacks:
         telling = select(CaseMedia.stack_id).where(
             among(tx, CaseMedia.stack_id, stacks.values()),
@@ -227,36 +227,23 @@ def _readings() -> Readings:
     )
 
 
-def _given_by_another(who: Principal) -> ColumnElement[bool]:
-    return or_(
-        SecondReading.first_account_id.is_(None),
-        SecondReading.first_account_id != who.account_id,
-    )
-
-
-def _read_by_others(who: Principal) -> ColumnElement[bool]:
-    return and_(_given_by_another(who), SecondReading.second_account_id != who.account_id)
+def _by_others(who: Principal) -> ColumnElement[bool]:
+    """Return the condition that `who` gave neither of the grades that a reading has so far."""
+    readers = SecondReading.first_account_id, SecondReading.second_account_id
+    return and_(*(or_(one.is_(None), one != who.account_id) for one in readers))
 
 
 def _unread(who: Principal, case_id: CaseId) -> Readings:
     """Select the readings whose first grade is not for `who`, who may do no reading at all."""
-    return _either(who, case_id, opened=True, differed=allows(who, Permission.ADJUDICATE))
+    states = ALIVE if allows(who, Permission.ADJUDICATE) else ("open",)
+    return concerning(who, case_id, *states).where(_by_others(who))
 
 
 def _awaited(who: Principal, case_id: CaseId) -> Readings:
     """Select those that `who` may read or settle."""
-    graders, judges = allows(who, Permission.GRADE), allows(who, Permission.ADJUDICATE)
-    return _either(who, case_id, opened=graders, differed=judges)
-
-
-def _either(who: Principal, case_id: CaseId, *, opened: bool, differed: bool) -> Readings:
-    is_open, differs = SecondReading.state == "open", SecondReading.state == "differed"
-    return concerning(who, case_id, *ALIVE).where(
-        or_(
-            and_(is_open, _given_by_another(who)) if opened else false(),
-            and_(differs, _read_by_others(who)) if differed else false(),
-        )
-    )
+    may = allows(who, Permission.GRADE), allows(who, Permission.ADJUDICATE)
+    states = itertools.compress(ALIVE, may)
+    return concerning(who, case_id, *states).where(_by_others(who))
 
 
 def _with_inferred(readings: Readings, case_id: CaseId) -> Select[int]:
