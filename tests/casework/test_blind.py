@@ -14,12 +14,13 @@ import msgspec
 import pytest
 from casework_office import MadeCase, Office, case_row
 from casework_scans import hit, picture, session
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, event, func, select, update
 
 from tutela.access import approvals
 from tutela.casework import (
     adjudicate,
     agreement,
+    blind,
     deletion,
     derive,
     detail,
@@ -45,7 +46,7 @@ from tutela.casework.view import Filter
 from tutela.core.errors import ConflictError, UsageError
 from tutela.core.ids import MediaId
 from tutela.core.principal import Principal, Role
-from tutela.store.tables.casework import Case, Media, MediaHit
+from tutela.store.tables.casework import Case, CaseMedia, Media, MediaHit
 from tutela.store.tables.grading import Grade, SecondReading, Vote
 
 CODES = ("A", "B")
@@ -413,3 +414,26 @@ def test_the_history_says_in_which_case_it_was_read(two: Siblings) -> None:
         ]
         asked = tx.execute(select(SecondReading.case_id)).scalar_one()
         assert asked == two.asking.id
+
+
+def test_a_page_of_the_review_reads_no_whole_case(small_office: Office) -> None:
+    """SQLite has no statistics here: the conditions alone have to lead it to the media."""
+    case, who = small_office.make_case(3, stacks=[3]), small_office.person("supervisor")
+    plans: list[str] = []
+    with small_office.database.write() as tx:
+        tx.execute(update(CaseMedia).values(state="inferred", code="A"))
+        raw = tx.connection.driver_connection
+
+        def explain(*given: Any) -> None:
+            _, _, statement, parameters, *_ = given
+            rows = raw.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            plans.append("\n".join(row[3] for row in rows))
+
+        event.listen(tx, "before_cursor_execute", explain)
+        blind.withheld(tx, who, case.id, case.media_ids)
+        second.withheld(tx, who, case.id, case.media_ids)
+    readings, inferred, stacks, own = plans
+    for plan in (readings, stacks, own):
+        assert "second_readings USING INDEX ix_second_readings_media (media_id=? AND" in plan
+    assert "case_media USING INDEX ix_case_media_media_id (media_id=?)" in inferred
+    assert "case_media USING INDEX ix_case_media_stack (stack_id=?)" in stacks
