@@ -24,7 +24,7 @@ from tutela.core.errors import ConflictError, UsageError
 from tutela.core.ids import CaseId, MediaId, OrganisationId
 from tutela.core.principal import Principal, Via
 from tutela.core.time import now
-from tutela.store.bulk import upsert_rows
+from tutela.store.bulk import Columns, upsert_rows
 from tutela.store.tables.access import CaseMember
 from tutela.store.tables.casework import Case, CaseMedia, Media
 from tutela.store.tables.grading import Agreement, Grade, Vote
@@ -138,8 +138,7 @@ def change(
     `votes` has a code for each organisation; their media are locked by the caller. A change between
     indicative, trusted and disputed is an event; a first vote is not, its grade is one already.
     """
-    moment = now()
-    rows: list[dict[str, Any]] = []
+    stands: dict[int, Agreed] = {}
     gone: list[int] = []
     events: list[log.Event] = []
     for media_id, by_organisation in votes.items():
@@ -148,20 +147,17 @@ def change(
         if after.state is AgreementState.NONE:
             gone.append(media_id)
         else:
-            rows.append(
-                {
-                    "media_id": media_id,
-                    "scheme": scheme,
-                    "state": after.state.value,
-                    "code": after.code,
-                    "votes": after.votes,
-                    "updated_at": moment,
-                    "adjudicated_by": None,
-                }
-            )
+            stands[media_id] = after
         if earlier is not NOTHING or after.state not in _QUIET:
             events += _told(media_id, scheme, earlier, after)
-    upsert_rows(tx, Agreement, rows)
+    each: Mapping[str, Sequence[Any]] = {
+        "media_id": list(stands),
+        "state": [after.state.value for after in stands.values()],
+        "code": [after.code for after in stands.values()],
+        "votes": [after.votes for after in stands.values()],
+    }
+    same = {"scheme": scheme, "updated_at": now(), "adjudicated_by": None}
+    upsert_rows(tx, Agreement, Columns(each, same))
     if gone:
         tx.execute(
             delete(Agreement).where(Agreement.scheme == scheme, among(tx, Agreement.media_id, gone))

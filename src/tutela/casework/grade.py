@@ -79,7 +79,7 @@ def give(
     for wish, one, grade_id in zip(accepted, written, grade_ids, strict=True):
         before[wish.decision].append(_apply(standing, one, grade_id))
     rules = policies.read(tx)
-    events = [decision.event(case, "grade.given", one) for one in written]
+    events = decision.events(case, "grade.given", written)
     answered = second.answer(tx, who, by, case, readings)
     _show_agreed(standing, readings, answered.agreed)
     events += standing.write(rules.votes_to_trust)
