@@ -149,7 +149,7 @@ def working(tx: Connection, case_id: CaseId) -> CaseInfo:
             code="case_closed",
             hint="a supervisor or examiner of its team can open it again",
         )
-    return under_authority(tx, case_id)
+    return _authorised(case)
 
 
 def under_authority(tx: Connection, case_id: CaseId) -> CaseInfo:
@@ -158,7 +158,10 @@ def under_authority(tx: Connection, case_id: CaseId) -> CaseInfo:
     Raises:
         UsageError: code `authority`: it is not.
     """
-    case = _read(tx, case_id)
+    return _authorised(_read(tx, case_id))
+
+
+def _authorised(case: CaseInfo) -> CaseInfo:
     if not case.authority.valid_at(now()):
         raise UsageError(
             f"the authority of case {case.number} is not valid at this moment",

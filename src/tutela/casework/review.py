@@ -6,8 +6,6 @@ second time, or settle, is withheld until they have.
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -22,6 +20,7 @@ from tutela.casework import agreement, blind, selection
 from tutela.casework import case as cases
 from tutela.casework import policy as policies
 from tutela.casework.model import Item, MediaState, Reason
+from tutela.casework.packed import packed
 from tutela.casework.view import Filter, Sort, SortKey, View, parse, query
 from tutela.core.errors import UsageError
 from tutela.core.ids import CaseId, MediaId, StackId
@@ -52,11 +51,11 @@ def ids(
     """
     require(tx, who, Permission.CASE_READ, case_id)
     wanted, sort = wanted or Filter(), sort or Sort()
-    table = _numbers(tx, selection.selected(who, case_id, wanted, sort))
+    media, stacks = packed(tx, selection.selected(who, case_id, wanted, sort))
     if wanted.members:
-        return np.ascontiguousarray(table[:, 0])
-    _, first = np.unique(table[:, 1], return_index=True)
-    return np.ascontiguousarray(table[np.sort(first), 0])
+        return media
+    _, first = np.unique(stacks, return_index=True)
+    return media[np.sort(first)]
 
 
 def items(tx: Connection, who: Principal, case_id: CaseId, media_ids: Sequence[int]) -> list[Item]:
@@ -178,15 +177,6 @@ def release(tx: Connection, who: Principal, case_id: CaseId) -> None:
         .where(Stack.case_id == case_id, Stack.leased_by == who.account_id)
         .values(leased_by=None, leased_until=None)
     )
-
-
-def _numbers(tx: Connection, asked: Select[*tuple[Any, ...]]) -> NDArray[np.int64]:
-    """Return two columns of whole numbers, int64[n, 2], past what SQLAlchemy does for each row."""
-    with contextlib.closing(tx.execute(asked)) as result:
-        assert result.cursor is not None
-        rows = result.cursor.fetchall()
-    flat = itertools.chain.from_iterable(rows)
-    return np.fromiter(flat, np.int64, 2 * len(rows)).reshape(-1, 2)
 
 
 # -- what is shown of each -------------------------------------------------------------------

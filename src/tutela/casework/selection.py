@@ -44,9 +44,10 @@ def selected(
 ) -> Select[*tuple[Any, ...]]:
     """Return a query for (media id, stack number), in order; of no stack is one of its own."""
     states = wanted.effective_states
+    # Compared one by one: a list is looked up once for each row, which costs both databases more.
     asked = select(
         CaseMedia.media_id, func.coalesce(CaseMedia.stack_id, -CaseMedia.media_id)
-    ).where(CaseMedia.case_id == case_id, CaseMedia.state.in_(states))
+    ).where(CaseMedia.case_id == case_id, or_(*[CaseMedia.state == state for state in states]))
     if MediaState.SET_ASIDE not in states:
         asked = asked.where(CaseMedia.position.is_not(None))
     if wanted.codes:

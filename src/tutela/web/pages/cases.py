@@ -60,7 +60,8 @@ def list_(request: Asked) -> Response[str]:
     """Show the cases whose team the person is of."""
     asker = who(request)
     with office(request).database.read() as tx:
-        found = [(case, cases.progress(tx, asker, case.id)) for case in cases.list_(tx, asker)]
+        counts = office(request).counts
+        found = [(case, counts.states(tx, asker, case)) for case in cases.list_(tx, asker)]
     rows = [
         {
             "id": case.id,
