@@ -24,7 +24,7 @@ from tutela.casework import known, placing, stacking
 from tutela.casework import policy as policies
 from tutela.casework.model import CaseInfo, MediaState
 from tutela.casework.placing import Picture
-from tutela.casework.standing import lock_media
+from tutela.casework.standing import lock_media, lock_stacks
 from tutela.core.ids import CaseId, MediaId
 from tutela.core.media import PDQ_QUALITY_MINIMUM
 from tutela.core.principal import Principal
@@ -74,6 +74,7 @@ def arrange(database: Database, who: Principal, case_id: CaseId) -> Arranged:
 
 def _wait_for_graders(tx: Connection, case_id: CaseId) -> None:
     """Let nobody grade in this case, nor arrange it, until the end of the transaction."""
+    lock_stacks(tx, tx.execute(select(Stack.id).where(Stack.case_id == case_id)).scalars().all())
     everything = select(CaseMedia.media_id).where(CaseMedia.case_id == case_id)
     lock_media(tx, tx.execute(everything).scalars().all())
 

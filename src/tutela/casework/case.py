@@ -184,6 +184,19 @@ def hold(tx: Connection, who: Principal, case_id: CaseId, *, held: bool) -> None
     log.record(tx, who, "case.held" if held else "case.released", f"case:{case_id}")
 
 
+def stay_open(tx: Connection, case_id: CaseId) -> None:
+    """Let nobody delete a case until the end of the transaction; call it after the last change.
+
+    Raises:
+        UsageError: it was closed or deleted since `working` was asked: nothing may be added.
+    """
+    state = tx.execute(
+        select(Case.state).where(Case.id == case_id).with_for_update(read=True)
+    ).scalar_one()
+    if state != CaseState.OPEN:
+        raise UsageError("the case was closed meanwhile", code="case_closed")
+
+
 def touch(tx: Connection, case_id: CaseId) -> None:
     """Count the generation of a case up: its grades, stacks or members have changed.
 
