@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, insert, select, update
 
-from tutela.access.authorise import require
+from tutela.access.authorise import allows, require
 from tutela.access.model import Permission
 from tutela.audit import log
 from tutela.casework import authority as authorities
@@ -131,7 +131,16 @@ def by_number(tx: Connection, who: Principal, number: str) -> CaseInfo:
         AccessError: it is not there, or `who` is not of its team: the same words for both.
     """
     found = tx.execute(select(Case.id).where(Case.number == number)).scalar_one_or_none()
-    return info(tx, who, CaseId(-1 if found is None else found))
+    try:
+        return info(tx, who, CaseId(-1 if found is None else found))
+    except AccessError as error:
+        if not allows(who, Permission.CASE_READ):
+            raise
+        raise AccessError(
+            f"there is no case {number}, or you are not on its team",
+            code=error.code,
+            hint="tutela case list shows yours; a supervisor or examiner of its team can add you",
+        ) from None
 
 
 def working(tx: Connection, case_id: CaseId) -> CaseInfo:
