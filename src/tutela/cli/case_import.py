@@ -175,8 +175,9 @@ def _finish(
 def _settle(chosen: Chosen, settings: Settings, case: ImportedCase) -> None:
     """Hold a case of which no file is read against the lists, and put it in order."""
     with opened(chosen.config, break_glass=chosen.break_glass) as office:
-        matcher, _, _ = open_lists(chosen.lists, settings)
-        compare(office.database, office.who, case.case_id, matcher)
+        matcher, used, _ = open_lists(chosen.lists, settings)
+        if used:
+            compare(office.database, office.who, case.case_id, matcher)
         arrange(office.database, office.who, case.case_id)
 
 
@@ -210,7 +211,8 @@ def _read(
         read = vics_taken.take(
             office.database, office.who, exhibit, folder, session, vault=keeping.vault
         )
-        compare(office.database, office.who, exhibit.case_id, session.pipeline.matcher)
+        if session.lists:
+            compare(office.database, office.who, exhibit.case_id, session.pipeline.matcher)
         arrange(office.database, office.who, exhibit.case_id)
         session.forget()
         watch.clear()
