@@ -214,9 +214,10 @@ def test_columns_of_one_key_are_set_in_its_order_and_the_last_counts(database: D
         bulk.upsert_rows(tx, Policy, bulk.Columns({"name": names, "value": [1, 2, 3]}))
         assert dict(tx.execute(select(Policy.name, Policy.value)).all()) == {"a": 2, "b": 3}
         bulk.upsert_rows(tx, Policy, bulk.Columns({"name": ["a", "b"]}, {"value": {"x": 1}}))
-        assert dict(tx.execute(select(Policy.name, Policy.value)).all()) == dict.fromkeys(
-            "ab", {"x": 1}
-        )
+        assert dict(tx.execute(select(Policy.name, Policy.value)).all()) == {
+            "a": {"x": 1},
+            "b": {"x": 1},
+        }
         assert bulk.update_rows(tx, Policy, bulk.Columns({"value": [5]}, {"name": "b"})) == 1
         assert dict(tx.execute(select(Policy.name, Policy.value)).all())["b"] == 5
         raise RollBackError

@@ -37,6 +37,7 @@ KINDS: Final[Mapping[str, Permission]] = {
     "account.roles": Permission.ACCOUNTS,
     "account.close": Permission.ACCOUNTS,
     "account.reset": Permission.ACCOUNTS,
+    "audit.erase": Permission.AUDIT_READ,
 }
 
 

@@ -58,6 +58,7 @@ _EVIDENCE: Mapping[str, str] = {
     "exhibit.begun": "Reading of an exhibit began, or went on.",
     "exhibit.completed": "An exhibit was read to its end.",
     "evidence.added": "Media of an exhibit were added to a case.",
+    "evidence.compared": "Media that came as hashes alone were held against the hash lists.",
     "evidence.imported": "Media of a case file were added to a case.",
     "media.viewed": "Somebody saw a clear picture, and why.",
     "vault.checked": "Everything in the vault was decrypted and compared.",
@@ -93,6 +94,7 @@ _LEADS: Mapping[str, str] = {
 }
 _INSTALLATION: Mapping[str, str] = {
     "audit.exported": "Events of the log were exported, in which format.",
+    "audit.erased": "Words kept beside an event were erased; why, and by what authority, is kept.",
     "policy.changed": "A rule of this installation was changed.",
     "scheme.changed": "The codes of an editable grading scheme were set.",
     "db.upgraded": "The database was brought to another revision.",

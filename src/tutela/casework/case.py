@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, insert, select, update
 
-from tutela.access.authorise import require
+from tutela.access.authorise import allows, require
 from tutela.access.model import Permission
 from tutela.audit import log
 from tutela.casework import authority as authorities
@@ -132,7 +132,16 @@ def by_number(tx: Connection, who: Principal, number: str) -> CaseInfo:
         AccessError: it is not there, or `who` is not of its team: the same words for both.
     """
     found = tx.execute(select(Case.id).where(Case.number == number)).scalar_one_or_none()
-    return info(tx, who, CaseId(-1 if found is None else found))
+    try:
+        return info(tx, who, CaseId(-1 if found is None else found))
+    except AccessError as error:
+        if not allows(who, Permission.CASE_READ):
+            raise
+        raise AccessError(
+            f"there is no case {number}, or you are not on its team",
+            code=error.code,
+            hint="tutela case list shows yours; a supervisor or examiner of its team can add you",
+        ) from None
 
 
 def working(tx: Connection, case_id: CaseId) -> CaseInfo:
@@ -179,6 +188,19 @@ def close(tx: Connection, who: Principal, case_id: CaseId) -> None:
 def reopen(tx: Connection, who: Principal, case_id: CaseId) -> None:
     """Open a closed case again."""
     _move(tx, who, case_id, CaseState.CLOSED, CaseState.OPEN)
+
+
+def stay_open(tx: Connection, case_id: CaseId) -> None:
+    """Let nobody delete a case until the end of the transaction; call it after the last change.
+
+    Raises:
+        UsageError: it was closed or deleted since `working` was asked: nothing may be added.
+    """
+    state = tx.execute(
+        select(Case.state).where(Case.id == case_id).with_for_update(read=True)
+    ).scalar_one()
+    if state != CaseState.OPEN:
+        raise UsageError("the case was closed meanwhile", code="case_closed")
 
 
 def touch(tx: Connection, case_id: CaseId) -> None:

@@ -15,6 +15,8 @@ def reserved(tx: Connection, table: CoreTable, count: int) -> tuple[str, list[in
     column = table.autoincrement_column
     if column is None:
         raise TypeError(f"{table.name} numbers no rows by itself")
+    if not count:
+        return column.name, []
     if tx.dialect.name == "postgresql":
         # As one value of text: a row for each number costs more than the numbers.
         asked = tx.exec_driver_sql(

@@ -47,16 +47,20 @@ log = structlog.get_logger("tutela.web")
 
 def on_ours(request: Asked, error: TutelaError) -> Response[object] | Redirect:
     """Answer with what went wrong; a person who is not signed in is asked to."""
-    if error.code == "sign_in" and not _wants_json(request):
+    if error.code == "sign_in" and not wants_json(request):
         path = request.url.path
         target = "" if path == "/" or request.method != "GET" else f"?next={quote(path)}"
         return Redirect(f"/sign-in{target}", status_code=303)
-    status = next((s for kind, s in STATUS if isinstance(error, kind)), HTTPStatus(500))
+    return _answer(request, status_of(error), error.message, error.hint, error.code)
+
+
+def status_of(error: TutelaError) -> HTTPStatus:
+    """Return how HTTP calls an error of ours."""
     if error.code == "sign_in":
-        status = HTTPStatus.UNAUTHORIZED
+        return HTTPStatus.UNAUTHORIZED
     if error.code == "not_found":
-        status = HTTPStatus.NOT_FOUND
-    return _answer(request, status, error.message, error.hint, error.code)
+        return HTTPStatus.NOT_FOUND
+    return next((s for kind, s in STATUS if isinstance(error, kind)), HTTPStatus(500))
 
 
 def on_http(request: Asked, error: HTTPException) -> Response[object] | Redirect:
@@ -80,15 +84,16 @@ def on_any(request: Asked, error: Exception) -> Response[object] | Redirect:
     )
 
 
-def _wants_json(request: Asked) -> bool:
+def wants_json(request: Asked) -> bool:
+    """Tell whether a program asks."""
     return "application/json" in request.headers.get("accept", "")
 
 
 def _answer(
     request: Asked, status: HTTPStatus, message: str, hint: str, code: str
 ) -> Response[object]:
-    if _wants_json(request):
-        _ = render.language_of(request).gettext
+    if wants_json(request):
+        _ = render.language_of(request).told
         problem: object = {
             "status": status.value,
             "title": _(message),

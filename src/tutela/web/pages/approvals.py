@@ -29,6 +29,7 @@ KINDS = {
     "account.roles": N_("Let an account hold these roles"),
     "account.close": N_("Close an administrator's account"),
     "account.reset": N_("Give somebody a new way in"),
+    "audit.erase": N_("Erase words of the audit log"),
 }
 OF_AN_ACCOUNT = "account."
 

@@ -45,7 +45,7 @@ def disputes(request: Asked) -> Response[str]:
         return _page(request, tx, said="")
 
 
-@changes("/disputes", needs=Permission.ADJUDICATE)
+@changes("/disputes", needs=Permission.ADJUDICATE, form=disputes)
 def settle(request: Asked, data: URLEncodedBody[Settlement]) -> Response[str]:
     """Settle a dispute, and only then tell how the votes were."""
     with office(request).database.write() as tx:
@@ -57,7 +57,7 @@ def settle(request: Asked, data: URLEncodedBody[Settlement]) -> Response[str]:
         return _page(request, tx, said=text % {"code": done.code, "votes": votes})
 
 
-@changes("/disputes/readings", needs=Permission.ADJUDICATE)
+@changes("/disputes/readings", needs=Permission.ADJUDICATE, form=disputes)
 def settle_reading(request: Asked, data: URLEncodedBody[ReadingSettlement]) -> Response[str]:
     """Settle a difference between two readers of one organisation."""
     with office(request).database.write() as tx:

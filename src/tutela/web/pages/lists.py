@@ -42,7 +42,7 @@ def lists(request: Asked) -> Response[str]:
     )
 
 
-@changes("/lists/trust", needs=Permission.POLICY)
+@changes("/lists/trust", needs=Permission.POLICY, form=lists)
 def trust(request: Asked, data: URLEncodedBody[Trust]) -> Redirect:
     """Trust a list to grade on arrival, or stop it."""
     with office(request).database.write() as tx:

@@ -97,7 +97,7 @@ def derivations(request: Asked) -> Response[str]:
     )
 
 
-@changes("/administration/derivations", needs=Permission.POLICY)
+@changes("/administration/derivations", needs=Permission.POLICY, form=derivations)
 def sign(request: Asked, data: URLEncodedBody[Fields]) -> Redirect:
     """Record who has reviewed the table; without a name, take the signature back."""
     with office(request).database.write() as tx:

@@ -23,7 +23,7 @@ from tutela.web.language import NAMES
 from tutela.web.office import Asked, Office, office
 from tutela.web.pages.language import YEAR_S, own_path
 from tutela.web.routes import PUBLIC, changes, reads
-from tutela.web.security import cookie_name
+from tutela.web.security import cookie_name, forget
 
 # What the browser may still have of pages; cookies it must keep, the language is one.
 CLEARED = '"cache", "storage"'
@@ -71,7 +71,7 @@ def leave(request: Asked) -> Response[Any]:
         with place.database.write() as tx:
             sessions.end(tx, token)
     answer: Response[Any] = Redirect("/sign-in", status_code=303)
-    answer.delete_cookie(cookie_name(place))
+    forget(place, answer, cookie_name(place))
     answer.headers["Clear-Site-Data"] = CLEARED
     return answer
 

@@ -49,7 +49,7 @@ def team(request: Asked, case_id: FromPath[int]) -> Response[str]:
     )
 
 
-@changes("/cases/{case_id:int}/team/add", needs=Permission.CASE_CHANGE)
+@changes("/cases/{case_id:int}/team/add", needs=Permission.CASE_CHANGE, form=team)
 def add(request: Asked, case_id: FromPath[int], data: URLEncodedBody[Member]) -> Redirect:
     """Add somebody of the same organisation by their account's name."""
     with office(request).database.write() as tx:
@@ -58,7 +58,7 @@ def add(request: Asked, case_id: FromPath[int], data: URLEncodedBody[Member]) ->
     return Redirect(f"/cases/{case_id}/team", status_code=303)
 
 
-@changes("/cases/{case_id:int}/team/remove", needs=Permission.CASE_CHANGE)
+@changes("/cases/{case_id:int}/team/remove", needs=Permission.CASE_CHANGE, form=team)
 def remove(request: Asked, case_id: FromPath[int], data: URLEncodedBody[Member]) -> Redirect:
     """Take somebody out of the team."""
     with office(request).database.write() as tx:
@@ -66,7 +66,7 @@ def remove(request: Asked, case_id: FromPath[int], data: URLEncodedBody[Member])
     return Redirect(f"/cases/{case_id}/team", status_code=303)
 
 
-@changes("/cases/{case_id:int}/move", needs=Permission.CASE_CHANGE)
+@changes("/cases/{case_id:int}/move", needs=Permission.CASE_CHANGE, form=team)
 def move(request: Asked, case_id: FromPath[int], data: URLEncodedBody[Move]) -> Redirect:
     """Close or reopen a case, or put it under legal hold."""
     asker, case = who(request), CaseId(case_id)
