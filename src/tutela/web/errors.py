@@ -10,27 +10,11 @@ from litestar import Response
 from litestar.exceptions import HTTPException
 from litestar.response import Redirect
 
-from tutela.core.errors import (
-    AccessError,
-    ConflictError,
-    InputError,
-    IntegrityError,
-    ServiceError,
-    TutelaError,
-    UsageError,
-)
+from tutela.core.errors import TutelaError
+from tutela.edge.status import status_of
 from tutela.web import render
 from tutela.web.language import N_
 from tutela.web.office import Asked
-
-STATUS: tuple[tuple[type[TutelaError], HTTPStatus], ...] = (
-    (AccessError, HTTPStatus.FORBIDDEN),
-    (ConflictError, HTTPStatus.CONFLICT),
-    (UsageError, HTTPStatus.BAD_REQUEST),
-    (InputError, HTTPStatus.UNPROCESSABLE_ENTITY),
-    (IntegrityError, HTTPStatus.INTERNAL_SERVER_ERROR),
-    (ServiceError, HTTPStatus.SERVICE_UNAVAILABLE),
-)
 
 # What the framework says, in the words of HTTP.
 PHRASES = (
@@ -51,12 +35,7 @@ def on_ours(request: Asked, error: TutelaError) -> Response[object] | Redirect:
         path = request.url.path
         target = "" if path == "/" or request.method != "GET" else f"?next={quote(path)}"
         return Redirect(f"/sign-in{target}", status_code=303)
-    status = next((s for kind, s in STATUS if isinstance(error, kind)), HTTPStatus(500))
-    if error.code == "sign_in":
-        status = HTTPStatus.UNAUTHORIZED
-    if error.code == "not_found":
-        status = HTTPStatus.NOT_FOUND
-    return _answer(request, status, error.message, error.hint, error.code)
+    return _answer(request, status_of(error), error.message, error.hint, error.code)
 
 
 def on_http(request: Asked, error: HTTPException) -> Response[object] | Redirect:

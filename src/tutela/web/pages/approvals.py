@@ -15,10 +15,10 @@ from tutela.access.model import Permission
 from tutela.core.errors import ConflictError, UsageError
 from tutela.core.ids import AccountId, ApprovalId
 from tutela.core.principal import Principal
+from tutela.edge.routes import changes, reads
 from tutela.web import render
 from tutela.web.language import N_
 from tutela.web.office import Asked, office, who
-from tutela.web.routes import changes, reads
 
 # Texts of what can be asked for; `approvals.KINDS` has the same keys.
 KINDS = {

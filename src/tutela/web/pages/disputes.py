@@ -12,9 +12,9 @@ from tutela.casework import adjudicate, agreement, scheme
 from tutela.casework import case as cases
 from tutela.core.ids import CaseId, MediaId
 from tutela.core.principal import Principal
+from tutela.edge.routes import changes, reads
 from tutela.web import render
 from tutela.web.office import Asked, office, who
-from tutela.web.routes import changes, reads
 
 MOST = 200
 

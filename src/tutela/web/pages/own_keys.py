@@ -14,9 +14,9 @@ from tutela.access.model import Permission
 from tutela.casework import scheme as schemes
 from tutela.casework.scheme import Scheme
 from tutela.core.errors import UsageError
+from tutela.edge.routes import changes, reads
 from tutela.web import keys, render
 from tutela.web.office import Asked, office, who
-from tutela.web.routes import changes, reads
 
 PREFERENCE = "review"
 SPACE = "Space"

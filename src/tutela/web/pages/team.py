@@ -12,9 +12,9 @@ from tutela.access.authorise import allows
 from tutela.access.model import Permission
 from tutela.casework import case as cases
 from tutela.core.ids import AccountId, CaseId
+from tutela.edge.routes import changes, reads
 from tutela.web.office import Asked, office, who
 from tutela.web.pages.cases import case_page
-from tutela.web.routes import changes, reads
 
 
 class Member(msgspec.Struct):

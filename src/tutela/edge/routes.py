@@ -7,15 +7,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, ParamSpec, TypeVar
 
 import anyio.to_thread
-from litestar import get, post
+from litestar import Litestar, delete, get, post, put
 from litestar.handlers import HTTPRouteHandler
 
 from tutela.access.model import Permission
 
 # For nobody in particular: signing in, and the files that pages are made of.
 PUBLIC: Final = "public"
-# For somebody who gave a password and still owes the second factor.
-HALF: Final = "half signed in"
 
 Needs = Permission | str
 P = ParamSpec("P")
@@ -31,6 +29,34 @@ def changes(path: str, needs: Needs, **options: Any) -> Callable[[Callable[..., 
     """Return a decorator for a handler that changes something or leaves a trace (POST)."""
     options.setdefault("status_code", 200)
     return lambda handler: post(path, needs=needs, **options)(_threaded(handler))
+
+
+def replaces(path: str, needs: Needs, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Return a decorator for a handler that puts something in the place of what was there (PUT)."""
+    options.setdefault("status_code", 200)
+    return lambda handler: put(path, needs=needs, **options)(_threaded(handler))
+
+
+def removes(path: str, needs: Needs, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Return a decorator for a handler that takes something away (DELETE)."""
+    options.setdefault("status_code", 200)
+    return lambda handler: delete(path, needs=needs, **options)(_threaded(handler))
+
+
+def refuse_unsaid(app: Litestar) -> None:
+    """Make sure that every route says who may use it.
+
+    Raises:
+        RuntimeError: one does not (a defect of ours).
+    """
+    for route in app.routes:
+        for handler in getattr(route, "route_handlers", ()):
+            if not isinstance(handler, HTTPRouteHandler) or needs_of(handler) is not None:
+                continue
+            # The framework adds OPTIONS by itself, which answers with methods only.
+            if handler.http_methods != {"OPTIONS"}:
+                raise RuntimeError(f"{route.path} does not say who may use it")
+            handler.opt["needs"] = PUBLIC
 
 
 def needs_of(handler: HTTPRouteHandler) -> Needs | None:
