@@ -25,6 +25,10 @@ class Permission(enum.StrEnum):
     DELETE_CASE = "case.delete"  # (team) likewise
     APPROVE = "approve"  # be the second person
     LISTS_READ = "lists.read"
+    LISTS_PUBLISH = "lists.publish"  # lists of the own organisation: entries, members, generations
+    LISTS_SYNC = "lists.sync"  # get the entries of lists that one's organisation is a member of
+    LISTS_FEEDBACK = "lists.feedback"  # confirm, dispute or report entries of such lists
+    MATCH = "match"  # ask the matching service
     ACCOUNTS = "accounts"  # invite, close, ask for roles
     POLICY = "policy"  # rules of this installation, scheme profiles
     AUDIT_READ = "audit.read"
@@ -76,12 +80,22 @@ ALLOWED: Final[dict[Role, frozenset[Permission]]] = {
         Permission.DELETE_CASE,
         Permission.APPROVE,
         Permission.LISTS_READ,
+        Permission.LISTS_PUBLISH,
+        Permission.LISTS_SYNC,
+        Permission.LISTS_FEEDBACK,
+        Permission.MATCH,
     },
     Role.ADMINISTRATOR: _EVERYBODY
     | {Permission.ACCOUNTS, Permission.POLICY, Permission.APPROVE, Permission.LISTS_READ},
     # Nobody who grades or settles: the log says what they must not know yet.
     Role.AUDITOR: _EVERYBODY | {Permission.AUDIT_READ},
-    Role.LIST_MEMBER: _EVERYBODY | {Permission.LISTS_READ},
+    Role.LIST_MEMBER: _EVERYBODY
+    | {
+        Permission.LISTS_READ,
+        Permission.LISTS_SYNC,
+        Permission.LISTS_FEEDBACK,
+        Permission.MATCH,
+    },
 }
 
 # These are asked about a case, and only its team may.

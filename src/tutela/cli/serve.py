@@ -11,14 +11,18 @@ from pathlib import Path
 
 import structlog
 import uvicorn
+from litestar import Litestar
 
 from tutela.access import seal
+from tutela.api import app as programs
+from tutela.api.office import Desk
 from tutela.audit import checkpoint
 from tutela.core import settings as core_settings
 from tutela.core.errors import ServiceError, TutelaError
-from tutela.core.settings import Settings
+from tutela.core.settings import ApiSettings, Settings, WebSettings
 from tutela.evidence.render import Renderer
 from tutela.evidence.vault import Vault, master_key
+from tutela.hashlist.library import Library
 from tutela.store import Database
 from tutela.store.schema import require_current
 from tutela.web import app
@@ -28,13 +32,20 @@ from tutela.web.pages.export import EXPORTS
 KEEP_ALIVE_S = 75
 
 
-def serve(*, host: str | None = None, port: int | None = None, config: Path | None = None) -> int:
-    """Serve the pages for people until interrupted.
+def serve(
+    *,
+    api: bool = False,
+    host: str | None = None,
+    port: int | None = None,
+    config: Path | None = None,
+) -> int:
+    """Serve the pages for people, or the API for programs, until interrupted.
 
-    Sign in at the address of `[web] origin`. Put a server that speaks TLS in front of it where
-    others than this machine shall reach it.
+    People sign in at the address of `[web] origin`. Put a server that speaks TLS in front of it
+    where others than this machine shall reach it.
 
     Args:
+        api: Serve programs (lists, matching) instead of people, at `[api] host` and `port`.
         host: Address to listen on.
         port: Port to listen on.
         config: Settings file.
@@ -42,9 +53,15 @@ def serve(*, host: str | None = None, port: int | None = None, config: Path | No
     settings = core_settings.load(config)
     given = {"host": host, "port": port}
     settings = core_settings.override(
-        settings, "web", {key: value for key, value in given.items() if value is not None}
+        settings,
+        "api" if api else "web",
+        {key: value for key, value in given.items() if value is not None},
     )
     _log_plainly()
+    return _serve_programs(settings) if api else _serve_people(settings)
+
+
+def _serve_people(settings: Settings) -> int:
     # The renderer's confined processes are forked before a key or the database is opened.
     with Renderer() as renderer, Database(settings.database.url) as database:
         require_current(database)
@@ -52,8 +69,23 @@ def serve(*, host: str | None = None, port: int | None = None, config: Path | No
         sealer = seal.load(seal.place(settings.audit))
         office = Office(settings, database, sealer, _vault(settings), renderer)
         with _checkpoints(office):
-            _run(office)
+            _run(app.build(office), settings.web)
     return 0
+
+
+def _serve_programs(settings: Settings) -> int:
+    with Database(settings.database.url) as database:
+        require_current(database)
+        _run(programs.build(Desk(settings, database, _library(settings))), settings.api)
+    return 0
+
+
+def _library(settings: Settings) -> Library | None:
+    if not settings.library.path.exists():
+        return None
+    library = Library.open(settings.library.path)
+    library.prewarm()
+    return library
 
 
 def _vault(settings: Settings) -> Vault | None:
@@ -75,13 +107,12 @@ def _log_plainly() -> None:
     )
 
 
-def _run(office: Office) -> None:
-    web = office.settings.web
+def _run(built: Litestar, at: WebSettings | ApiSettings) -> None:
     server = uvicorn.Server(
         uvicorn.Config(
-            app.build(office),
-            host=web.host,
-            port=web.port,
+            built,
+            host=at.host,
+            port=at.port,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -89,12 +120,12 @@ def _run(office: Office) -> None:
             timeout_graceful_shutdown=10,
         )
     )
-    print(f"Tutela listens at {web.origin} (Ctrl-C ends it)", file=sys.stderr)
+    print(f"Tutela listens at {at.origin} (Ctrl-C ends it)", file=sys.stderr)
     try:
         server.run()
     except SystemExit as error:
         raise ServiceError(
-            f"cannot listen on {web.host}, port {web.port}",
+            f"cannot listen on {at.host}, port {at.port}",
             hint="is another tutela serve running? --port chooses another",
         ) from error
 

@@ -178,6 +178,26 @@ class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     ] = None
 
 
+class ApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How `tutela serve --api` serves programs."""
+
+    host: Annotated[str, msgspec.Meta(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535, description="Port to listen on.")] = 8471
+    origin: Annotated[
+        str,
+        msgspec.Meta(
+            description="The address programs use, scheme and host, for links in answers."
+        ),
+    ] = "http://localhost:8471"
+    requests_per_minute: Annotated[
+        int,
+        msgspec.Meta(ge=1, description="Requests that one account may make in a minute."),
+    ] = 6000
+    body_mib: Annotated[
+        int, msgspec.Meta(ge=1, description="Largest request, a file to be matched included.")
+    ] = 32
+
+
 class CliSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Who the command line is."""
 
@@ -196,6 +216,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     vault: VaultSettings = msgspec.field(default_factory=VaultSettings)
     audit: AuditSettings = msgspec.field(default_factory=AuditSettings)
     web: WebSettings = msgspec.field(default_factory=WebSettings)
+    api: ApiSettings = msgspec.field(default_factory=ApiSettings)
     cli: CliSettings = msgspec.field(default_factory=CliSettings)
 
 

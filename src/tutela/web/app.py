@@ -5,14 +5,13 @@ from __future__ import annotations
 from litestar import Litestar, MediaType, Response
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException, NotFoundException
-from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from tutela.core.errors import TutelaError
+from tutela.edge.routes import PUBLIC, reads, refuse_unsaid
 from tutela.web import errors, render, security
 from tutela.web.office import Office
 from tutela.web.pages import ROUTES
-from tutela.web.routes import PUBLIC, needs_of, reads
 
 MAX_BODY_BYTES = 1 << 20
 YEAR_S = 31_536_000
@@ -53,15 +52,5 @@ def build(office: Office) -> Litestar:
         request_max_body_size=MAX_BODY_BYTES,
         on_shutdown=[],
     )
-    for route in app.routes:
-        for handler in getattr(route, "route_handlers", ()):
-            if isinstance(handler, HTTPRouteHandler) and needs_of(handler) is None:
-                _automatic(handler, route.path)
+    refuse_unsaid(app)
     return app
-
-
-def _automatic(handler: HTTPRouteHandler, path: str) -> None:
-    """Accept what the framework adds by itself (OPTIONS answers with methods only)."""
-    if handler.http_methods != {"OPTIONS"}:
-        raise RuntimeError(f"{path} does not say who may use it")
-    handler.opt["needs"] = PUBLIC

@@ -10,27 +10,11 @@ from litestar import Response
 from litestar.exceptions import HTTPException
 from litestar.response import Redirect
 
-from tutela.core.errors import (
-    AccessError,
-    ConflictError,
-    InputError,
-    IntegrityError,
-    ServiceError,
-    TutelaError,
-    UsageError,
-)
+from tutela.core.errors import TutelaError
+from tutela.edge.status import status_of
 from tutela.web import render
 from tutela.web.language import N_
 from tutela.web.office import Asked
-
-STATUS: tuple[tuple[type[TutelaError], HTTPStatus], ...] = (
-    (AccessError, HTTPStatus.FORBIDDEN),
-    (ConflictError, HTTPStatus.CONFLICT),
-    (UsageError, HTTPStatus.BAD_REQUEST),
-    (InputError, HTTPStatus.UNPROCESSABLE_ENTITY),
-    (IntegrityError, HTTPStatus.INTERNAL_SERVER_ERROR),
-    (ServiceError, HTTPStatus.SERVICE_UNAVAILABLE),
-)
 
 # What the framework says, in the words of HTTP.
 PHRASES = (
@@ -52,15 +36,6 @@ def on_ours(request: Asked, error: TutelaError) -> Response[object] | Redirect:
         target = "" if path == "/" or request.method != "GET" else f"?next={quote(path)}"
         return Redirect(f"/sign-in{target}", status_code=303)
     return _answer(request, status_of(error), error.message, error.hint, error.code)
-
-
-def status_of(error: TutelaError) -> HTTPStatus:
-    """Return how HTTP calls an error of ours."""
-    if error.code == "sign_in":
-        return HTTPStatus.UNAUTHORIZED
-    if error.code == "not_found":
-        return HTTPStatus.NOT_FOUND
-    return next((s for kind, s in STATUS if isinstance(error, kind)), HTTPStatus(500))
 
 
 def on_http(request: Asked, error: HTTPException) -> Response[object] | Redirect:

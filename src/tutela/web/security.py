@@ -7,7 +7,7 @@ as Go 1.25's CrossOriginProtection checks it, so forms need no token.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from litestar import Response
@@ -23,7 +23,7 @@ from tutela.access.sessions import State
 from tutela.core.errors import AccessError
 from tutela.core.ids import CaseId
 from tutela.core.principal import Via
-from tutela.web.routes import HALF, PUBLIC
+from tutela.edge.routes import PUBLIC
 
 if TYPE_CHECKING:
     from litestar.types import Message, Scope
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from tutela.web.office import Office
 
 SAFE = frozenset({"GET", "HEAD"})
+# What a route needs that is for somebody who gave a password and owes the second factor.
+HALF: Final = "half signed in"
 
 HEADERS = {
     "Content-Security-Policy": (

@@ -16,11 +16,12 @@ from tutela.access.provider import Provider
 from tutela.access.sessions import State
 from tutela.core.errors import AccessError
 from tutela.core.settings import WebSettings
+from tutela.edge.routes import PUBLIC, reads
 from tutela.web import render
 from tutela.web.office import Asked, office
 from tutela.web.pages.language import own_path
 from tutela.web.pages.sign_in import address, let_in, way, way_cookie, way_name
-from tutela.web.routes import PUBLIC, changes, reads
+from tutela.web.routes import changes
 from tutela.web.security import forget
 
 NEXT = "next-page"

@@ -16,10 +16,11 @@ from tutela.casework import hold
 from tutela.core.errors import ConflictError, UsageError
 from tutela.core.ids import AccountId, ApprovalId, CaseId
 from tutela.core.principal import Principal
+from tutela.edge.routes import reads
 from tutela.web import render
 from tutela.web.language import N_
 from tutela.web.office import Asked, office, who
-from tutela.web.routes import changes, reads
+from tutela.web.routes import changes
 
 # Texts of what can be asked for; `approvals.KINDS` has the same keys.
 KINDS = {

@@ -14,9 +14,10 @@ from tutela.access import accounts
 from tutela.access.model import Permission
 from tutela.audit import checkpoint, find, proof, verify
 from tutela.core.errors import ServiceError, UsageError
+from tutela.edge.routes import reads
 from tutela.web import render
 from tutela.web.office import Asked, office
-from tutela.web.routes import changes, reads
+from tutela.web.routes import changes
 
 PAGE = 100
 

@@ -15,13 +15,13 @@ from tutela.casework import case as cases
 from tutela.casework import links, overview, scheme, timeline, workload
 from tutela.core.ids import CaseId
 from tutela.core.time import now
+from tutela.edge.routes import reads
 from tutela.report import placemap, plots
 from tutela.report.drawing import Drawing
 from tutela.web import render, words
 from tutela.web.language import Language
 from tutela.web.office import Asked, office, who
 from tutela.web.pages.cases import case_page
-from tutela.web.routes import reads
 
 MOST_ROWS = 500
 # Items of a link that are named.

@@ -18,10 +18,11 @@ from tutela.casework.model import NewAuthority
 from tutela.core.errors import UsageError
 from tutela.core.ids import CaseId
 from tutela.core.time import now
+from tutela.edge.routes import reads
 from tutela.web import render
 from tutela.web.language import N_
 from tutela.web.office import Asked, office, who
-from tutela.web.routes import changes, reads
+from tutela.web.routes import changes
 
 
 class NewCase(msgspec.Struct):

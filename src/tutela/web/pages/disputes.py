@@ -13,9 +13,10 @@ from tutela.casework import case as cases
 from tutela.casework.model import CaseState
 from tutela.core.ids import CaseId, MediaId
 from tutela.core.principal import Principal
+from tutela.edge.routes import reads
 from tutela.web import render
 from tutela.web.office import Asked, office, who
-from tutela.web.routes import changes, reads
+from tutela.web.routes import changes
 
 MOST = 200
 

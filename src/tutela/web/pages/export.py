@@ -21,11 +21,12 @@ from tutela.casework.formats import export
 from tutela.casework.formats.profile import profiles
 from tutela.core.ids import ApprovalId, CaseId, MediaId
 from tutela.core.principal import Principal
+from tutela.edge.routes import reads
 from tutela.evidence.vault import objects
 from tutela.web import words
 from tutela.web.office import Asked, Office, office, who
 from tutela.web.pages.cases import case_page
-from tutela.web.routes import changes, reads
+from tutela.web.routes import changes
 
 PART_BYTES = 1 << 18
 # What a killed server left there is removed when it starts again.

@@ -32,12 +32,13 @@ from tutela.casework.model import CaseInfo, Item
 from tutela.core.errors import UsageError
 from tutela.core.ids import CaseId, MediaId, StackId
 from tutela.core.principal import Principal
+from tutela.edge.routes import reads
 from tutela.web import render, words
 from tutela.web.office import Asked, office, who
 from tutela.web.pages.cases import case_page
 from tutela.web.pages.language import own_path
 from tutela.web.pages.review import item_out
-from tutela.web.routes import changes, reads
+from tutela.web.routes import changes
 
 PAGE = 50
 MEMBERS = 60

@@ -12,12 +12,13 @@ from litestar.response import Redirect
 from tutela.access.authorise import allows
 from tutela.access.model import Permission
 from tutela.casework import policy, scheme
+from tutela.edge.routes import reads
 from tutela.hashlist.library import Library
 from tutela.hashlist.model import ListInfo
 from tutela.hashlist.report import warnings
 from tutela.web import render
 from tutela.web.office import Asked, office, who
-from tutela.web.routes import changes, reads
+from tutela.web.routes import changes
 
 
 class Trust(msgspec.Struct):

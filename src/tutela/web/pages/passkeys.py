@@ -12,10 +12,11 @@ from litestar.params import JSONBody
 from tutela.access import own, passkeys
 from tutela.access.ceremony import Ceremony
 from tutela.access.model import Permission
+from tutela.edge.routes import PUBLIC
 from tutela.web.office import Asked, office, who
 from tutela.web.pages.language import own_path
 from tutela.web.pages.sign_in import address, let_in, way, way_cookie, way_name
-from tutela.web.routes import PUBLIC, changes
+from tutela.web.routes import changes
 from tutela.web.security import forget
 
 JSON = Response[dict[str, Any]]

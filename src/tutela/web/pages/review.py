@@ -19,11 +19,12 @@ from tutela.casework.decision import Decision
 from tutela.casework.model import Item
 from tutela.core.errors import UsageError
 from tutela.core.ids import CaseId, MediaId
+from tutela.edge.routes import reads
 from tutela.web import keys, render, words
 from tutela.web.language import N_, Language
 from tutela.web.office import Asked, office, who
 from tutela.web.pages.cases import case_page
-from tutela.web.routes import changes, reads
+from tutela.web.routes import changes
 from tutela.web.views import Key, Views
 
 MOST_ITEMS = 200

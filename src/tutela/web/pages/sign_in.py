@@ -17,12 +17,13 @@ from tutela.casework import case as cases
 from tutela.casework import review
 from tutela.core.errors import AccessError
 from tutela.core.principal import Principal, Via
+from tutela.edge.routes import PUBLIC, reads
 from tutela.store import Database
 from tutela.web import render
 from tutela.web.language import NAMES
 from tutela.web.office import Asked, Office, office
 from tutela.web.pages.language import YEAR_S, own_path
-from tutela.web.routes import PUBLIC, changes, reads
+from tutela.web.routes import changes
 from tutela.web.security import cookie_name, forget
 
 # What the browser may still have of pages; cookies it must keep, the language is one.

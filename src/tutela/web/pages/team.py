@@ -13,10 +13,11 @@ from tutela.access.model import Permission
 from tutela.casework import case as cases
 from tutela.casework import hold
 from tutela.core.ids import AccountId, CaseId
+from tutela.edge.routes import reads
 from tutela.web.office import Asked, office, who
 from tutela.web.pages.cases import case_page
 from tutela.web.pages.export import Reason
-from tutela.web.routes import changes, reads
+from tutela.web.routes import changes
 
 
 class Member(msgspec.Struct):

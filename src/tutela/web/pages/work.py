@@ -12,10 +12,11 @@ from tutela.casework import case as cases
 from tutela.casework import scheme, second, series, victims
 from tutela.core.errors import UsageError
 from tutela.core.ids import CaseId, SeriesId, VictimId
+from tutela.edge.routes import reads
 from tutela.web import words
 from tutela.web.office import Asked, office, who
 from tutela.web.pages.cases import case_page
-from tutela.web.routes import changes, reads
+from tutela.web.routes import changes
 
 
 class Reading(msgspec.Struct):

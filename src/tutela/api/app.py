@@ -1,0 +1,37 @@
+"""Builds the application for programs: every route, guarded."""
+
+from __future__ import annotations
+
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+
+from tutela.api import errors, security
+from tutela.api.office import Desk
+from tutela.api.routes import ROUTES
+from tutela.core.errors import TutelaError
+from tutela.edge.routes import refuse_unsaid
+
+
+def build(desk: Desk) -> Litestar:
+    """Return the application that serves `desk`.
+
+    Raises:
+        RuntimeError: a route does not say who may use it (a defect of ours).
+    """
+    app = Litestar(
+        list(ROUTES),
+        state=State({"desk": desk}),
+        guards=[security.authorised],
+        before_send=[security.add_headers],
+        exception_handlers={
+            TutelaError: errors.on_ours,
+            HTTPException: errors.on_http,
+            Exception: errors.on_any,
+        },
+        openapi_config=None,
+        logging_config=None,
+        request_max_body_size=desk.settings.api.body_mib << 20,
+    )
+    refuse_unsaid(app)
+    return app

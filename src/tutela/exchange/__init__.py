@@ -1,0 +1,1 @@
+"""Exchange: lists that are published, synced, matched against and answered for."""
