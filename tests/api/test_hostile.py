@@ -24,7 +24,8 @@ REASON = ncmec.REASONS[2].guid
 
 def down(*guids: str) -> bytes:
     inner = "".join(f"<guid>{guid}</guid>" for guid in guids)
-    return f"<feedbackSubmission><negative><reasonIds>{inner}</reasonIds></negative></feedbackSubmission>".encode()
+    said = f"<negative><reasonIds>{inner}</reasonIds></negative>"
+    return f"<feedbackSubmission>{said}</feedbackSubmission>".encode()
 
 
 LAUGHS = b"".join(
@@ -102,9 +103,10 @@ def test_feedback_with_something_changed_is_read_or_refused(data):
     for _ in range(data.draw(st.integers(1, 4))):
         body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
     try:
-        ncmec.submission(bytes(body))
+        read = ncmec.submission(bytes(body))
     except InputError as error:
-        assert error.code in {"feedback", "doctype"}
+        read = error.code
+    assert isinstance(read, ncmec.Submission) or read in {"feedback", "doctype"}
 
 
 NUMBERS = ("-1", "0", "x", "1.5", "1e9", "9" * 30, "٣", "", "%00", "1;drop")
@@ -133,7 +135,7 @@ TOO_MUCH = {
 PATHS = (
     "/graph/99999999999999999999999/threat_updates",
     "/graph/99999999999999999999999",
-    "/graph/1000000000017",
+    "/graph/1000000009999",
     "/graph/x",
     "/c/bank/known/content/1",
     "/c/bank/KNOWN/content/99999999999999999999999",
@@ -250,9 +252,9 @@ def test_members_of_other_jurisdictions_get_other_entries(client, small):
         assert support.pdq(1) not in text, kind
         assert support.pdq(2) in text, kind
         assert support.pdq(3) in text, kind
-        assert "ncmec:" not in text and "<classification>" not in text, (
-            kind
-        )  # an American code of a shared entry is not theirs either
+        # An American code of an entry that is theirs as well is not.
+        assert "ncmec:" not in text, kind
+        assert "<classification>" not in text, kind
     assert client.get(f"/c/bank/KNOWN/content/{us}", headers=british.bearer).status_code == 404
     shared = client.get(
         f"/c/bank/KNOWN/content/{both}?include_metadata=true", headers=british.bearer

@@ -7,13 +7,16 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import api_support as support
+import httpx
+import pytest
 from threatexchange.exchanges.impl.ncmec_api import NCMECCollabConfig, NCMECSignalExchangeAPI
 from threatexchange.signal_type.pdq.signal import PdqSignal
 
-from tutela.api.listing import walk
 from tutela.api.protocols import ncmec
 from tutela.api.protocols.paging import EPOCH, Place
-from tutela.exchange import lists
+from tutela.api.routes import ncmec as routes
+from tutela.core.errors import AccessError
+from tutela.exchange import members
 from tutela.store.bulk import insert_rows
 from tutela.store.tables.exchange import EntryCode, ListedEntry
 
@@ -61,29 +64,59 @@ def test_the_client_gets_a_hundred_thousand_entries_in_one_request(small):
         environment = SimpleNamespace(value=f"{base}/ncmec/known")
         collab = NCMECCollabConfig(name="known", environment=environment)
         api = NCMECSignalExchangeAPI(collab, member.name, member.token)
-        found = [delta for delta in api.fetch_iter([PdqSignal], None)]
+        found = list(api.fetch_iter([PdqSignal], None))
         assert serving.requests == ["GET /ncmec/known/v2/entries"]
         assert [len(delta.updates) for delta in found] == [MANY]
         again = list(api.fetch_iter([PdqSignal], found[0].checkpoint))
     assert sum(len(delta.updates) for delta in again) == 0
 
 
-def test_an_answer_takes_the_memory_of_a_few_thousand_entries(small):
-    _fill(small, 30_000)
+def test_an_answer_takes_the_memory_of_a_few_entries(small, monkeypatch):
+    _fill(small, 8_000)
+    monkeypatch.setattr(routes, "STEP", 250)
+    monkeypatch.setattr(ncmec, "IN_MEMORY", 64 << 10)
     asker = small.principal(small.members["platform"])
-    until = datetime(2027, 1, 1, tzinfo=UTC)
-    with small.database.read() as tx:
-        view = lists.view(tx, asker, "known")
-        tracemalloc.start()
-        try:
-            answer, size = ncmec.Answer(), 0
-            for listed in walk(tx, asker, view, Place(EPOCH, 0), until, fresh=True):
-                answer.add(listed)
-            size = sum(map(len, answer.pieces()))
-            peak = tracemalloc.get_traced_memory()[1]
-        finally:
-            tracemalloc.stop()
-    assert answer.count == 30_000
-    assert size > 8 << 20
-    # 5,000 entries are read at once, and so much of the answer is kept in memory.
-    assert peak < 25 << 20
+    answer, until = ncmec.Answer(), datetime(2027, 1, 1, tzinfo=UTC)
+    window = routes._Window(Place(EPOCH, 0), until, 10_000, fresh=True, words=("", ""))
+    gathering = routes._gather(small.desk, asker, "known", window, until, answer)
+    next(gathering)  # what is loaded once is loaded
+    tracemalloc.start()
+    try:
+        size = sum(map(len, answer.pieces(gathering)))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert answer.count == 8_000
+    assert size > 2_000_000
+    assert peak < 1_500_000
+
+
+def test_bytes_come_while_entries_are_gathered(small, monkeypatch):
+    """The client waits a minute for a byte; a list of millions takes longer to gather."""
+    monkeypatch.setattr(routes, "STEP", 100)
+    _fill(small, 1_000)
+    member = small.members["platform"]
+    with support.Serving(small) as base:
+        address = f"{base}/ncmec/known/v2/entries"
+        with httpx.stream("GET", address, headers=member.bearer) as answer:
+            pieces = list(answer.iter_raw())
+    text = b"".join(pieces)
+    head = text[: text.index(b"<images")]
+    assert head.count(b"\n") >= 9
+    assert text.count(b"<image>") == 1_000
+
+
+def test_a_member_that_is_removed_while_it_syncs_gets_no_more(small, monkeypatch):
+    monkeypatch.setattr(routes, "STEP", 100)
+    _fill(small, 300)
+    member = small.members["platform"]
+    asker = small.principal(member)
+    answer, until = ncmec.Answer(), datetime(2027, 1, 1, tzinfo=UTC)
+    window = routes._Window(Place(EPOCH, 0), until, 10_000, fresh=True, words=("", ""))
+    pieces = answer.pieces(routes._gather(small.desk, asker, "known", window, until, answer))
+    next(pieces)
+    next(pieces)
+    with small.database.write() as tx:
+        members.remove(tx, small.owner, small.list_id, member.organisation_id)
+    with pytest.raises(AccessError):
+        list(pieces)
