@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import time
 from types import SimpleNamespace
 
 import api_support as support
+import httpx
 import msgspec
 import pytest
 from litestar.testing import TestClient
@@ -15,6 +17,7 @@ from threatexchange.exchanges.clients.ncmec.hash_api import NCMECHashAPI
 from tutela.api import app, limits
 from tutela.api.credentials import graph_token
 from tutela.api.limits import Buckets, TooManyError
+from tutela.api.protocols import ncmec
 from tutela.core.principal import Role
 from tutela.store.tables.access import Account
 
@@ -152,3 +155,38 @@ def test_the_real_clients_wait_as_they_are_told(small):
         client = NCMECHashAPI(member.name, member.token, environment)
         for _ in range(62):
             assert len(client.get_entries(start_timestamp=0).updates) == 1
+
+
+def test_an_account_has_so_many_long_answers_at_once(small, monkeypatch):
+    small.add(*(support.image(number) for number in range(3)))
+    monkeypatch.setattr(limits, "LONG_ANSWERS", 2)
+    held = limits.Limits(100)
+    answers = [ncmec.Answer() for _ in range(3)]
+    held.long_answer(1, answers[0])
+    held.long_answer(1, answers[1])
+    held.long_answer(2, answers[2])
+    with pytest.raises(TooManyError):
+        held.long_answer(1, ncmec.Answer())
+    pieces = answers.pop(0).pieces()
+    next(pieces)
+    with pytest.raises(TooManyError):
+        held.long_answer(1, ncmec.Answer())
+    del pieces  # broken off in the middle
+    held.long_answer(1, answers[0])
+
+
+def test_answers_that_were_sent_or_broken_off_are_counted_no_more(small):
+    small.add(*(support.image(number) for number in range(200)))
+    small.date_back(60)
+    headers = small.members["platform"].bearer
+    with support.Serving(small) as base:
+        address = f"{base}/ncmec/known/v2/entries"
+        for _ in range(2 * limits.LONG_ANSWERS):
+            assert httpx.get(address, headers=headers).status_code == 200
+        for _ in range(2 * limits.LONG_ANSWERS):
+            with httpx.stream("GET", address, headers=headers) as answer:
+                assert answer.status_code == 200
+                next(answer.iter_raw(16))
+        deadline = time.monotonic() + 10
+        while httpx.get(address, headers=headers).status_code != 200:
+            assert time.monotonic() < deadline

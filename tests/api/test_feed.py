@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import shutil
+import re
 import subprocess
+import sys
+from pathlib import Path
 
 import api_support as support
 import pytest
@@ -65,20 +66,29 @@ def test_what_was_altered_does_not_verify(client, small):
             opened(altered, verifier)
 
 
-def test_openssl_verifies_a_page_as_the_docs_say(client, small, tmp_path):
-    assert shutil.which("openssl")
-    small.add(support.image(1))
+def blocks(language: str) -> list[str]:
+    page = Path(__file__).parents[2] / "docs" / "reference" / "wire-protocols.md"
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("how", ["python", "bash"])
+def test_a_page_is_checked_as_the_docs_say(client, small, tmp_path, how):
+    small.add(*(support.image(number) for number in range(3)))
     (tmp_path / "key.pem").write_text(client.get("/feed-key").json()["pem"])
-    text, _, signature = fetch(client, small).rpartition("\n\n")
-    (tmp_path / "text").write_text(text + "\n")
-    signed = base64.b64decode(signature.split()[2])[4:]
-    (tmp_path / "signature").write_bytes(signed)
-    command = ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", "key.pem", "-rawin"]
-    command += ["-in", "text", "-sigfile", "signature"]
-    good = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert "Verified Successfully" in good.stdout, good.stderr
-    (tmp_path / "text").write_text(text + " \n")
-    assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode
+    (program,) = [block for block in blocks(how) if "key.pem" in block]
+    (tmp_path / "check.py").write_text(program)
+    command = {
+        "python": [sys.executable, "check.py", "key.pem"],
+        "bash": ["bash", "-ec", program],
+    }[how]
+    text = fetch(client, small)
+    for page, right in ((text, True), (text.replace("A1", "A2", 1), False)):
+        assert (page == text) == right
+        (tmp_path / "page").write_text(page)
+        done = subprocess.run(
+            command, cwd=tmp_path, input=page, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode == 0) == right, done.stderr
 
 
 def test_a_page_is_no_longer_than_a_note_may_be(client, small, monkeypatch):

@@ -10,6 +10,7 @@ import base64
 import re
 import tempfile
 import uuid
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -93,8 +94,9 @@ class _Half:
         self.kind = kind
         self.count = 0
         self.latest: datetime | None = None
-        # Closed by the answer that this is a half of.
-        self.stream: IO[bytes] = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115
+        self.stream: IO[bytes] = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 see below
+        # Also where the answer is never begun, for the client went away.
+        weakref.finalize(self, self.stream.close)
 
     def add(self, listed: Listed) -> None:
         self.count += 1

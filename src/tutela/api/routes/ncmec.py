@@ -19,7 +19,7 @@ from litestar.response import Stream
 from tutela.access import accounts
 from tutela.access.model import Permission
 from tutela.api.listing import STEP, after_second, alerts, settle
-from tutela.api.office import Asked, Desk, desk, who
+from tutela.api.office import Asked, Desk, desk, limits, who
 from tutela.api.protocols import ncmec
 from tutela.api.protocols.paging import EPOCH, Place, number
 from tutela.core.errors import AccessError, UsageError
@@ -92,6 +92,7 @@ def entries(  # noqa: PLR0913, PLR0917 the parameters of the protocol
         alerts(tx, asker, name)
     until = settle(place, window.until)
     answer = ncmec.Answer()
+    limits(request).long_answer(asker.account_id, answer)
     gathering = _gather(place, asker, name, window, until, answer)
     try:
         # Errors are told as such until the first bytes are on their way.
