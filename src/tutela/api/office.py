@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from litestar import Request
 from litestar.datastructures import State
 
+from tutela.api.limits import Limits
 from tutela.core.principal import Principal
 from tutela.core.settings import Settings
 from tutela.hashlist.library import Library
@@ -27,6 +28,12 @@ class Desk:
 def desk(request: Asked) -> Desk:
     """Return what the handlers of a request work with."""
     found: Desk = request.app.state.desk
+    return found
+
+
+def limits(request: Asked) -> Limits:
+    """Return the limits of this server."""
+    found: Limits = request.app.state.limits
     return found
 
 

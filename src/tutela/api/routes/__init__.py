@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from litestar.handlers import HTTPRouteHandler
 
-from tutela.api.routes import status
+from tutela.api.routes import feed, graph, hma, ncmec, status, stopncii
 
-ROUTES: list[HTTPRouteHandler] = [*status.ROUTES]
+ROUTES: list[HTTPRouteHandler] = [
+    *status.ROUTES,
+    *ncmec.ROUTES,
+    *stopncii.ROUTES,
+    *graph.ROUTES,
+    *hma.ROUTES,
+    *feed.ROUTES,
+]
