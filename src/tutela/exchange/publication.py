@@ -100,6 +100,11 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     steps: tuple[Step, ...] = ()
     recipients: str = ""
 
+    def parts(self) -> tuple[Part, ...]:
+        """Return all files that it names."""
+        segments = (segment.part for segment in self.full.segments)
+        return self.full.rows, *segments, *(step.part for step in self.steps)
+
     def after(self, state: str) -> tuple[Step, ...] | None:
         """Return the steps that lead on from a state, None where it is not on the way."""
         if state == self.state:
