@@ -13,7 +13,6 @@ import httpx
 
 from tutela.core.errors import FetchError, UsageError
 
-_CHUNK = 1 << 16
 _REDIRECTS = 3
 _MOVED = (301, 302, 303, 307, 308)
 
@@ -129,7 +128,7 @@ def origin(url: str) -> tuple[str, str, int | None]:
 
 def _bounded(answer: httpx.Response, url: str, bounds: Bounds, until: float) -> Iterator[bytes]:
     size_bytes = 0
-    for piece in answer.iter_raw(_CHUNK):
+    for piece in answer.iter_raw():
         size_bytes += len(piece)
         if size_bytes > bounds.size_bytes:
             raise FetchError(

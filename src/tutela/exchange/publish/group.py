@@ -1,4 +1,4 @@
-"""What the members of one set of jurisdictions get: a head, and the full copy and steps it names."""
+"""What members of one set of jurisdictions get: a head, and the full copy and steps it names."""
 
 from __future__ import annotations
 

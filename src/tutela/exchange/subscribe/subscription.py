@@ -43,7 +43,7 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     v: int = 1
     name: str
     url: str
-    identity: Path
+    identity: str  # path of the age key file
     wanted: tuple[str, ...] = ()
     prefix: str = ""
     lists: dict[str, Followed] = {}

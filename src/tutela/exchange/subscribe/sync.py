@@ -70,7 +70,7 @@ class Syncer:
         self._subscriptions, self.subscription = subscriptions, subscription
         self.folder = subscriptions.folder(subscription)
         self.library, self._file_bytes = library, file_bytes
-        self.identity = Identity.read(subscription.identity)
+        self.identity = Identity.read(Path(subscription.identity))
 
     def sync(self) -> list[Synced]:
         """Bring every list up to date; one that is refused does not keep the others from it.
