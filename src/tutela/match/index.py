@@ -17,7 +17,7 @@ from tutela.match import space as spaces
 from tutela.match.generation import Generation, load
 from tutela.match.hits import ordered, room_for
 from tutela.match.manifest import ListInfo
-from tutela.match.segment import HINT
+from tutela.match.segment import HINT, Segment
 from tutela.match.writer import IndexWriter
 
 __all__ = ["Index", "IndexWriter", "Matches"]
@@ -72,6 +72,17 @@ class Index:
         """The lists of the generation that is open, by number."""
         return self._now.lists
 
+    @property
+    def standing(self) -> tuple[int, Mapping[int, ListInfo]]:
+        """The generation that is open and its lists, which belong together."""
+        now = self._now
+        return now.manifest.generation, now.lists
+
+    def keys(self, space: str, list_number: int) -> NDArray[np.uint64]:
+        """Return the keys (n,) of the rows of one list that can be found in a space, ascending."""
+        self.refresh()
+        return self._now.keys(space, list_number)
+
     def search(
         self, codes: NDArray[np.uint8], radius_bits: int = PDQ_RADIUS_BITS, *, space: str = PDQ
     ) -> Matches:
@@ -111,6 +122,10 @@ class Index:
         """Return how many rows of a space can be found."""
         self.refresh()
         return self._now.count(space)
+
+    def segments(self) -> tuple[Segment, ...]:
+        """Return the segments that hold rows, open as they are."""
+        return tuple(part.segment for part in self._now.by_file.values())
 
     def refresh(self) -> bool:
         """Move on to the present generation; tell whether that was a new one.
