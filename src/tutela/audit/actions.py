@@ -91,6 +91,11 @@ _LEADS: Mapping[str, str] = {
     "tag.removed": "A tag was taken off a media.",
     "note.written": "A note was written; its text is kept beside the log.",
 }
+_MATCHING: Mapping[str, str] = {
+    "entry.quarantined": "A noisy entry of a list does not answer any more, and why.",
+    "entry.released": "The owner of a list let an entry answer again.",
+    "prefix.enumerated": "A member asked for too many prefixes of digests: refused for the day.",
+}
 _INSTALLATION: Mapping[str, str] = {
     "audit.exported": "Events of the log were exported, in which format.",
     "policy.changed": "A rule of this installation was changed.",
@@ -107,6 +112,7 @@ GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
     "Evidence": _EVIDENCE,
     "Grades": _GRADES,
     "Series, victims, tags and notes": _LEADS,
+    "Matching for platforms": _MATCHING,
     "Installation": _INSTALLATION,
 }
 ACTIONS: Final[Mapping[str, str]] = {
