@@ -89,6 +89,8 @@ def put_aside(tx: Connection, noisy: Mapping[Place, tuple[Cause, int]]) -> list[
         for place, (cause, _) in sorted(noisy.items())
         if before.aside.get(place) not in {cause, Cause.REPORTS}
     ]
+    if not fresh:
+        return []
     moment = now()
     upsert_rows(
         tx,
@@ -147,7 +149,7 @@ def queue(tx: Connection, who: Principal, view: ListView) -> list[Noisy]:
     Raises:
         AccessError: `who` does not manage the list.
     """
-    _may(tx, who, view)
+    require_manager(tx, who, view)
     table = MatchQuarantine
     rows = tx.execute(
         select(
@@ -173,7 +175,7 @@ def release(tx: Connection, who: Principal, view: ListView, entry: int) -> None:
         AccessError: `who` does not manage the list.
         UsageError: code `not_found`: the entry is not aside.
     """
-    _may(tx, who, view)
+    require_manager(tx, who, view)
     changed = tx.execute(
         update(MatchQuarantine)
         .where(
@@ -193,7 +195,12 @@ def release(tx: Connection, who: Principal, view: ListView, entry: int) -> None:
     log.record(tx, who, "entry.released", f"list:{view.id}", entry=entry)
 
 
-def _may(tx: Connection, who: Principal, view: ListView) -> None:
+def require_manager(tx: Connection, who: Principal, view: ListView) -> None:
+    """Refuse who does not manage a list.
+
+    Raises:
+        AccessError: as it says.
+    """
     require(tx, who, Permission.LISTS_PUBLISH)
     if view.permission is not MemberPermission.MANAGE:
         raise AccessError(f"{who.name} does not manage {view.name}")

@@ -1,6 +1,6 @@
 """Counts what entries answer, in memory: how often for whom, and how many contents they resemble.
 
-The path of a request writes no SQL; `Tally.taken` gives what came together, to be written in one go.
+The path of a request writes no SQL; `Tally.taken` gives what came together, for one writing.
 """
 
 from __future__ import annotations

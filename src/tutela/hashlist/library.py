@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Self
+from typing import BinaryIO, Self
 
 import msgspec
 
@@ -26,7 +26,7 @@ from tutela.core.hit import Hit
 from tutela.core.media import PDQ_RADIUS_BITS, Digests, Fingerprint
 from tutela.core.time import now
 from tutela.hashlist.export import export
-from tutela.hashlist.find import Proposer, Query, judged
+from tutela.hashlist.find import Candidates, Proposer, Query, judged
 from tutela.hashlist.format import ExportOptions, Received, Written, named
 from tutela.hashlist.ingest import Progress, Request, Stage, list_info
 from tutela.hashlist.model import ImportReport, ListInfo, role_of
@@ -44,16 +44,8 @@ _OURS = {"lists", "index", "library.json", "library.json.new"}
 _NAME_LIMIT = 200
 
 
-class _Opened(NamedTuple):
-    """The lists of one generation; never changed, so that threads that read it may go on."""
-
-    generation: int
-    infos: Mapping[int, ListInfo]
-    entries: Mapping[int, EntryReader]
-
-
 class Library:
-    """The lists of one folder; readers see a finished import by themselves. Threads may share it.
+    """The lists of one folder; readers see a finished import by themselves.
 
     Raises:
         UsageError: the folder holds no library (`open`), or is not empty (`create`).
@@ -63,7 +55,9 @@ class Library:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._index = Index.open(path / "index")
-        self._now = _Opened(-1, {}, {})
+        self._infos: dict[int, ListInfo] = {}
+        self._entries: dict[int, EntryReader] = {}
+        self._loaded = -1
         self._load()
 
     @classmethod
@@ -104,7 +98,7 @@ class Library:
     def lists(self) -> tuple[ListInfo, ...]:
         """Every list, by name."""
         self.refresh()
-        return tuple(sorted(self._now.infos.values(), key=lambda info: info.name))
+        return tuple(sorted(self._infos.values(), key=lambda info: info.name))
 
     def info(self, name: str) -> ListInfo:
         """Return the list called `name`; raise UsageError when there is none."""
@@ -118,7 +112,7 @@ class Library:
     def refresh(self) -> bool:
         """See what others have imported since; tell whether anything changed."""
         self._index.refresh()
-        if self._index.generation == self._now.generation:
+        if self._index.generation == self._loaded:
             return False
         self._load()
         return True
@@ -139,29 +133,30 @@ class Library:
                 return
 
     def _load_generation(self) -> None:
-        generation, lists = self._index.generation, self._index.lists
-        before = self._now
-        infos = {n: info for n, info in before.infos.items() if n in lists}
-        entries = {n: reader for n, reader in before.entries.items() if n in lists}
-        for number in set(lists) - set(infos):
+        generation = self._index.generation
+        numbers = set(self._index.lists)
+        for number in numbers - set(self._infos):
             folder = self._folder(number)
-            infos[number] = read_info(folder)
-            entries[number] = EntryReader(folder, _own(infos[number]), infos[number].entries)
-        self._now = _Opened(generation, infos, entries)
+            info = read_info(folder)
+            self._entries[number] = EntryReader(folder, _own(info), info.entries)
+            self._infos[number] = info
+        for gone in set(self._infos) - numbers:
+            del self._infos[gone], self._entries[gone]
+        self._loaded = generation
 
     def _folder(self, number: int) -> Path:
         return self.path / "lists" / str(number)
 
     def entry(self, list_number: int, entry_number: int) -> ListEntry:
         """Return one entry of a list; raise UsageError when there is no such list or entry."""
-        reader = self._now.entries.get(list_number)
+        reader = self._entries.get(list_number)
         if reader is None or not 0 <= entry_number < len(reader):
             raise UsageError(f"there is no entry {entry_number} in list {list_number}")
         return reader[entry_number]
 
     def entries(self, list_number: int) -> Iterator[ListEntry]:
         """Yield every entry of a list, in the order of its file."""
-        return iter(self._now.entries[list_number])
+        return iter(self._entries[list_number])
 
     def quarantine(self, list_number: int) -> Path:
         """Return the file that holds the bad rows of a list, one JSON object per line."""
@@ -191,24 +186,20 @@ class Library:
     ) -> list[list[Hit]]:
         """Return the hits of each content of a batch, as `find` does, with one index call."""
         proposer = Proposer(self._index, radius_bits, lists)
-        while True:
+        proposed: list[Candidates] | None = None
+        while proposed is None or self.refresh():  # again if a commit came between two index calls
             self.refresh()
-            opened = self._now
             proposed = proposer.propose(queries)
-            # Again if a commit came between two index calls, whichever thread was told of it.
-            if not self.refresh() and self._now is opened:
-                break
-
-        def resolve(key: int) -> tuple[str, Role, int, ListEntry]:
-            list_number, entry_number = unpack_key(key)
-            info = opened.infos[list_number]
-            entry = opened.entries[list_number][entry_number]
-            return info.name, role_of(entry, info.role, info.role_of), entry_number, entry
-
         return [
-            judged(digests, keys, resolve)
+            judged(digests, keys, self._resolve)
             for (digests, _), keys in zip(queries, proposed, strict=True)
         ]
+
+    def _resolve(self, key: int) -> tuple[str, Role, int, ListEntry]:
+        list_number, entry_number = unpack_key(key)
+        info = self._infos[list_number]
+        entry = self._entries[list_number][entry_number]
+        return info.name, role_of(entry, info.role, info.role_of), entry_number, entry
 
     def add(  # noqa: PLR0913 - each says one thing of the file that the file does not say
         self,
@@ -280,7 +271,7 @@ class Library:
         with IndexWriter(self.path / "index") as writer:
             self.refresh()
             self._sweep()
-            old = next((i for i in self._now.infos.values() if i.name == received.list), None)
+            old = next((i for i in self._infos.values() if i.name == received.list), None)
             if old and not replace:
                 raise UsageError(
                     f"there is already a list {received.list!r}",
@@ -337,7 +328,7 @@ class Library:
     def _sweep(self) -> None:
         """Remove the list folders of imports that never came to their commit."""
         for folder in (self.path / "lists").iterdir():
-            if not (folder.name.isdigit() and int(folder.name) in self._now.infos):
+            if not (folder.name.isdigit() and int(folder.name) in self._infos):
                 shutil.rmtree(folder)
 
 
