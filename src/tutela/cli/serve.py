@@ -22,6 +22,8 @@ from tutela.core.errors import ServiceError, TutelaError
 from tutela.core.settings import ApiSettings, Settings, WebSettings
 from tutela.evidence.render import Renderer
 from tutela.evidence.vault import Vault, master_key
+from tutela.exchange.match import Matching
+from tutela.exchange.match_file import Hasher
 from tutela.hashlist.library import Library
 from tutela.store import Database
 from tutela.store.schema import require_current
@@ -74,9 +76,16 @@ def _serve_people(settings: Settings) -> int:
 
 
 def _serve_programs(settings: Settings) -> int:
-    with Database(settings.database.url) as database:
+    with contextlib.ExitStack() as stack:
+        # Confined processes are forked before a list or the database is opened.
+        hasher = stack.enter_context(Hasher()) if settings.match.files else None
+        database = stack.enter_context(Database(settings.database.url))
         require_current(database)
-        _run(programs.build(Desk(settings, database, _library(settings))), settings.api)
+        library = _library(settings)
+        matching = None
+        if library is not None:
+            matching = stack.enter_context(Matching(library, database, settings.match))
+        _run(programs.build(Desk(settings, database, library, matching, hasher)), settings.api)
     return 0
 
 

@@ -88,11 +88,24 @@ class Answered(msgspec.Struct, frozen=True, omit_defaults=True):
     remarks: tuple[Remark, ...] = ()
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """The answer for all contents, in their order, by one generation of the index."""
+class FileRead(msgspec.Struct, frozen=True):
+    """How reading a file went: `reason` says why it has no fingerprints (`unsupported`, ...)."""
+
+    sha256: str
+    size_bytes: int
+    fingerprints: int
+    reason: str = ""
+
+
+class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The answer for all contents, in their order, by one generation of the index.
+
+    `file` is there where a file was sent instead of hashes.
+    """
 
     generation: int
     contents: tuple[Answered, ...]
+    file: FileRead | None = None
 
 
 def asked(content: Known) -> Asked:

@@ -22,7 +22,7 @@ from tutela.core.principal import Principal
 from tutela.core.settings import MatchSettings
 from tutela.core.time import now
 from tutela.exchange import match_counts, match_quarantine
-from tutela.exchange.carry import carried_by, codes_of, shown, visible
+from tutela.exchange.carry import carried_by, codes_for
 from tutela.exchange.match_quarantine import Cause, Standing
 from tutela.exchange.match_rights import Right, Rights, RightsOffice
 from tutela.exchange.match_tally import Counted, Fired, Place, Tally
@@ -105,6 +105,7 @@ class Matching:
     ) -> Answered:
         matches: list[Match] = []
         remarks: list[Remark] = []
+        number = _number(content)
         for hit in hits:
             right = rights.by_name[hit.list]
             if hit.algorithm == PDQ and hit.distance_bits > right.radius_bits:
@@ -116,7 +117,7 @@ class Matching:
                 remarks.append(Remark(match.list, match.entry, match_quarantine.QUARANTINED))
                 continue
             exact = hit.strength is Strength.EXACT
-            fired.append(Fired((right.list_id, match.entry), exact, _number(content)))
+            fired.append(Fired((right.list_id, match.entry), exact, number))
             matches.append(match)
         return Answered(tuple(matches), tuple(remarks))
 
@@ -203,8 +204,8 @@ def _match(hit: Hit, right: Right) -> Match | None:
     """Return a hit as the member gets it, or None where the entry is not for it."""
     entry = hit.entry
     carried = carried_by(entry)
-    codes = codes_of(entry, carried)
-    if not visible(codes, right.jurisdictions):
+    codes = codes_for(entry.classifications, carried.jurisdictions, right.jurisdictions)
+    if codes is None:
         return None
     return Match(
         list=hit.list,
@@ -214,7 +215,7 @@ def _match(hit: Hit, right: Right) -> Match | None:
         algorithm=hit.algorithm,
         distance_bits=hit.distance_bits,
         state=carried.state.value,
-        codes=shown(codes, right.jurisdictions),
+        codes=codes,
         source=carried.source or entry.provenance.received_from,
         tags=carried.tags,
         reference=carried.reference,

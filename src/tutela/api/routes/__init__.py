@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from litestar.handlers import HTTPRouteHandler
 
-from tutela.api.routes import status
+from tutela.api.routes import match, status
 
-ROUTES: list[HTTPRouteHandler] = [*status.ROUTES]
+ROUTES: list[HTTPRouteHandler] = [*status.ROUTES, *match.ROUTES]
