@@ -96,6 +96,25 @@ _MATCHING: Mapping[str, str] = {
     "entry.released": "The owner of a list let an entry answer again.",
     "prefix.enumerated": "A member asked for too many prefixes of digests: refused for the day.",
 }
+_EXCHANGE: Mapping[str, str] = {
+    "list.created": "A list was made; its name is kept beside the log.",
+    "list.closed": "Nothing more is added to a list.",
+    "list.member-set": "An organisation became a member of a list, or may and gets other things.",
+    "list.member-removed": "An organisation is no member of a list any more.",
+    "list.recipient-set": "A member said to which public key its copies are encrypted.",
+    "list.sealed": "A generation of a list was numbered.",
+    "list.published": "A generation of a list was laid where members get it.",
+    "entry.added": "A content was put on a list, or proposed for it.",
+    "entry.changed": "An entry of a list gained values, codes or tags.",
+    "entry.accepted": "The owner took a proposed entry onto the list.",
+    "entry.declined": "The owner declined a proposed entry; the reason is kept beside the log.",
+    "entry.disputed": "An entry was marked as disputed; the reason is kept beside the log.",
+    "entry.restored": "An entry matches again; the reason is kept beside the log.",
+    "entry.withdrawn": "An entry matches no more; the reason is kept beside the log.",
+    "entry.deleted": "What an entry says was deleted; the reason is kept beside the log.",
+    "feedback.given": "A member confirmed, disputed or reported an entry.",
+    "feedback.answered": "The owner accepted or declined feedback; the reason is kept beside.",
+}
 _INSTALLATION: Mapping[str, str] = {
     "audit.exported": "Events of the log were exported, in which format.",
     "policy.changed": "A rule of this installation was changed.",
@@ -112,6 +131,7 @@ GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
     "Evidence": _EVIDENCE,
     "Grades": _GRADES,
     "Series, victims, tags and notes": _LEADS,
+    "Exchange of lists": _EXCHANGE,
     "Matching for platforms": _MATCHING,
     "Installation": _INSTALLATION,
 }

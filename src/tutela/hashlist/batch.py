@@ -6,7 +6,6 @@ library only writes. The library trusts none of it: every length and number is c
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -20,10 +19,9 @@ from tutela.core.media import PDQ, PDQ_QUALITY_MINIMUM
 from tutela.hashlist.format import BadRow
 from tutela.hashlist.model import UNCLASSIFIED, role_of
 from tutela.hashlist.store import Record
-from tutela.hashlist.value import DIGEST_BYTES, FINGERPRINT_BYTES
+from tutela.hashlist.value import DIGEST_BYTES, FINGERPRINT_BYTES, comparable
 
 _WIDTHS = DIGEST_BYTES | FINGERPRINT_BYTES  # bytes of a value of the algorithms that we know
-_SPACE = re.compile(r"[a-z0-9][a-z0-9._+-]{0,31}")  # what the index takes as a name
 BATCH_ENTRIES = 16384
 BATCH_BYTES = 4 << 20
 CLASSES_LIMIT = 4096  # distinct classifications that are counted one by one
@@ -139,7 +137,7 @@ class Batcher:
                 remarks["ignorable or allow entries without SHA-256, never matched"] += 1
             return
         for found in entry.fingerprints:
-            if not _SPACE.fullmatch(found.algorithm):
+            if not comparable(found.algorithm):
                 remarks[f"{found.algorithm} values, carried but not compared"] += 1
             elif found.algorithm == PDQ and found.quality < PDQ_QUALITY_MINIMUM:
                 remarks["PDQ values of low quality, not compared"] += 1
@@ -191,7 +189,7 @@ def opened(
             positions = np.frombuffer(column.positions, dtype="<u4")
             values = np.frombuffer(column.values, np.uint8).reshape(len(positions), column.width)
             sound = sound and _WIDTHS.get(column.space, column.width) == column.width
-            sound = sound and bool(_SPACE.fullmatch(column.space))
+            sound = sound and comparable(column.space)
             sound = sound and bool(np.all(positions < len(ends)))
             columns.append((column.space, values, positions))
     except ValueError:

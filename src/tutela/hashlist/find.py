@@ -22,7 +22,7 @@ from tutela.core.media import (
     Digests,
     Fingerprint,
 )
-from tutela.hashlist.value import DIGEST_BYTES
+from tutela.hashlist.value import DIGEST_BYTES, comparable
 from tutela.match.index import Index
 from tutela.match.key import unpack_key
 
@@ -73,6 +73,8 @@ class Proposer:
         asked: dict[tuple[str, int], list[tuple[int, Fingerprint]]] = {}
         for number, (_, fingerprints) in enumerate(queries):
             for f in fingerprints:
+                if not comparable(f.algorithm):
+                    continue
                 if f.algorithm != PDQ or f.quality >= PDQ_QUALITY_MINIMUM:
                     asked.setdefault((f.algorithm, len(f.bits)), []).append((number, f))
         for (space, _), rows in asked.items():

@@ -6,7 +6,7 @@
 
 An import first writes a whole list folder and then commits the index: that commit is the one moment
 at which the list appears. A folder without a list in the index is the rest of a crash; the next
-import removes it.
+import removes it. A list that grows (`hashlist.live`) has its info in the index instead.
 """
 
 from __future__ import annotations
@@ -16,26 +16,29 @@ import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import BinaryIO, NamedTuple, Self
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
-from tutela.core.entry import ListEntry, Provenance, Role
+from tutela.core.entry import ListEntry, Role
 from tutela.core.errors import IntegrityError, UsageError
 from tutela.core.hit import Hit
 from tutela.core.media import PDQ_RADIUS_BITS, Digests, Fingerprint
 from tutela.core.time import now
 from tutela.hashlist.export import export
-from tutela.hashlist.find import Candidates, Proposer, Query, judged
+from tutela.hashlist.find import Proposer, Query, judged
 from tutela.hashlist.format import ExportOptions, Received, Written, named
+from tutela.hashlist.growing import Opened, grown, own_provenance
 from tutela.hashlist.ingest import Progress, Request, Stage, list_info
 from tutela.hashlist.model import ImportReport, ListInfo, role_of
 from tutela.hashlist.report import notes
 from tutela.hashlist.source import open_source, sha256_of, unchanged
 from tutela.hashlist.store import EntryReader, write_durable
-from tutela.hashlist.value import ALGORITHMS
+from tutela.hashlist.value import ALGORITHMS, ENTRY_KEY
 from tutela.match.index import Index
-from tutela.match.key import unpack_key
+from tutela.match.key import ENTRY_MASK, unpack_key
 from tutela.match.manifest import sync_folder
 from tutela.match.writer import IndexWriter
 
@@ -55,9 +58,7 @@ class Library:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._index = Index.open(path / "index")
-        self._infos: dict[int, ListInfo] = {}
-        self._entries: dict[int, EntryReader] = {}
-        self._loaded = -1
+        self._view = _View(-1, {}, {})
         self._load()
 
     @classmethod
@@ -94,11 +95,21 @@ class Library:
         """The generation of the index: it grows with every change."""
         return self._index.generation
 
+    def note(self, list_number: int) -> bytes:
+        """Return what the index keeps of a list for whoever lets it grow, empty for others."""
+        return self._view.notes.get(list_number, b"")
+
+    @property
+    def index(self) -> Index:
+        """The index of all lists."""
+        return self._index
+
     @property
     def lists(self) -> tuple[ListInfo, ...]:
         """Every list, by name."""
         self.refresh()
-        return tuple(sorted(self._infos.values(), key=lambda info: info.name))
+        infos = (opened.info for opened in self._view.lists.values())
+        return tuple(sorted(infos, key=lambda info: info.name))
 
     def info(self, name: str) -> ListInfo:
         """Return the list called `name`; raise UsageError when there is none."""
@@ -112,7 +123,7 @@ class Library:
     def refresh(self) -> bool:
         """See what others have imported since; tell whether anything changed."""
         self._index.refresh()
-        if self._index.generation == self._loaded:
+        if self._index.generation == self._view.generation:
             return False
         self._load()
         return True
@@ -124,7 +135,7 @@ class Library:
     def _load(self) -> None:
         while True:
             try:
-                self._load_generation()
+                self._view = self._load_generation()
             except IntegrityError:
                 # The list may have been replaced, and its folder removed, since we looked.
                 if not self._index.refresh():
@@ -132,35 +143,48 @@ class Library:
             else:
                 return
 
-    def _load_generation(self) -> None:
-        generation = self._index.generation
-        numbers = set(self._index.lists)
-        for number in numbers - set(self._infos):
-            folder = self._folder(number)
-            info = read_info(folder)
-            self._entries[number] = EntryReader(folder, _own(info), info.entries)
-            self._infos[number] = info
-        for gone in set(self._infos) - numbers:
-            del self._infos[gone], self._entries[gone]
-        self._loaded = generation
+    def _load_generation(self) -> _View:
+        generation, listed = self._index.standing
+        known = self._view
+        lists: dict[int, Opened] = {}
+        for number, indexed in listed.items():
+            if number in known.lists and known.notes[number] == indexed.note:
+                lists[number] = known.lists[number]
+            elif indexed.note:
+                lists[number] = grown(self.folder(number), indexed.note)
+            else:
+                lists[number] = _imported(self.folder(number))
+        return _View(generation, lists, {n: indexed.note for n, indexed in listed.items()})
 
-    def _folder(self, number: int) -> Path:
+    def folder(self, number: int) -> Path:
+        """Return the folder of a list."""
         return self.path / "lists" / str(number)
 
     def entry(self, list_number: int, entry_number: int) -> ListEntry:
         """Return one entry of a list; raise UsageError when there is no such list or entry."""
-        reader = self._entries.get(list_number)
-        if reader is None or not 0 <= entry_number < len(reader):
+        opened = self._view.lists.get(list_number)
+        if opened is None or not 0 <= entry_number < len(opened.entries):
             raise UsageError(f"there is no entry {entry_number} in list {list_number}")
-        return reader[entry_number]
+        return opened.entries[entry_number]
 
     def entries(self, list_number: int) -> Iterator[ListEntry]:
-        """Yield every entry of a list, in the order of its file."""
-        return iter(self._entries[list_number])
+        """Yield every entry of a list, in the order in which they came."""
+        opened = self._view.lists[list_number]
+        if not self._view.notes[list_number]:
+            return iter(opened.entries)
+        numbers = self.numbers(list_number)
+        entries = self._view.lists[list_number].entries
+        return (entries[number] for number in numbers.tolist())
+
+    def numbers(self, list_number: int) -> NDArray[np.uint64]:
+        """Return the numbers (n,) of the entries that a list that grows has now, ascending."""
+        numbers = self._index.keys(ENTRY_KEY, list_number) & np.uint64(ENTRY_MASK)
+        self.refresh()  # not older than the index when it said so
+        return numbers
 
     def quarantine(self, list_number: int) -> Path:
         """Return the file that holds the bad rows of a list, one JSON object per line."""
-        return self._folder(list_number) / "quarantine.jsonl"
+        return self.folder(list_number) / "quarantine.jsonl"
 
     def find(
         self,
@@ -186,20 +210,16 @@ class Library:
     ) -> list[list[Hit]]:
         """Return the hits of each content of a batch, as `find` does, with one index call."""
         proposer = Proposer(self._index, radius_bits, lists)
-        proposed: list[Candidates] | None = None
-        while proposed is None or self.refresh():  # again if a commit came between two index calls
+        while True:  # again if a commit came between two index calls
             self.refresh()
+            view = self._view
             proposed = proposer.propose(queries)
+            if self._index.generation == view.generation:
+                break
         return [
-            judged(digests, keys, self._resolve)
+            judged(digests, keys, view.resolve)
             for (digests, _), keys in zip(queries, proposed, strict=True)
         ]
-
-    def _resolve(self, key: int) -> tuple[str, Role, int, ListEntry]:
-        list_number, entry_number = unpack_key(key)
-        info = self._infos[list_number]
-        entry = self._entries[list_number][entry_number]
-        return info.name, role_of(entry, info.role, info.role_of), entry_number, entry
 
     def add(  # noqa: PLR0913 - each says one thing of the file that the file does not say
         self,
@@ -239,7 +259,11 @@ class Library:
             InputError: the file changed while it was read.
             SandboxError: the confined reader broke its limits.
         """
-        _check(name, scheme, code)
+        check_name(name)
+        if bool(scheme) != bool(code):
+            raise UsageError(
+                "a classification needs both a scheme and a code", hint="--scheme S --code C"
+            )
         if algorithm and algorithm not in ALGORITHMS:
             raise UsageError(
                 f"unknown algorithm {algorithm!r}", hint=f"choose one of {', '.join(ALGORITHMS)}"
@@ -270,18 +294,24 @@ class Library:
         received = request.received
         with IndexWriter(self.path / "index") as writer:
             self.refresh()
-            self._sweep()
-            old = next((i for i in self._infos.values() if i.name == received.list), None)
+            self.sweep()
+            old = next((i for i in self.lists if i.name == received.list), None)
             if old and not replace:
                 raise UsageError(
                     f"there is already a list {received.list!r}",
                     code="list_exists",
                     hint="import it with --replace, or under another name",
                 )
+            if old and self._view.notes[old.number]:
+                raise UsageError(
+                    f"the list {received.list!r} is kept up to date by another program",
+                    code="list_grows",
+                    hint="import under another name",
+                )
             if old:
                 writer.delete_list(old.number)
             number = writer.define_list(received.list, received.role)
-            folder = self._folder(number)
+            folder = self.folder(number)
             folder.mkdir(mode=0o700)
             try:
                 before = os.fstat(source)
@@ -297,7 +327,7 @@ class Library:
             writer.commit()
         self.refresh()
         if old:
-            shutil.rmtree(self._folder(old.number), ignore_errors=True)
+            shutil.rmtree(self.folder(old.number), ignore_errors=True)
         return ImportReport(
             info=info,
             replaced=old.number if old else None,
@@ -311,7 +341,7 @@ class Library:
             writer.delete_list(info.number)
             writer.commit()
         self.refresh()
-        shutil.rmtree(self._folder(info.number), ignore_errors=True)
+        shutil.rmtree(self.folder(info.number), ignore_errors=True)
         return info
 
     def export(
@@ -325,11 +355,34 @@ class Library:
         info = self.info(name)
         return export(info, self.entries(info.number), named(form, to_write=True), stream, options)
 
-    def _sweep(self) -> None:
-        """Remove the list folders of imports that never came to their commit."""
+    def sweep(self) -> None:
+        """Remove the list folders of writers that never came to their commit.
+
+        Only for who holds the lock of the index.
+        """
         for folder in (self.path / "lists").iterdir():
-            if not (folder.name.isdigit() and int(folder.name) in self._infos):
+            if not (folder.name.isdigit() and int(folder.name) in self._view.lists):
                 shutil.rmtree(folder)
+
+
+class _View(NamedTuple):
+    """The lists of one generation of the index; never changed after it is made."""
+
+    generation: int
+    lists: dict[int, Opened]
+    notes: dict[int, bytes]
+
+    def resolve(self, key: int) -> tuple[str, Role, int, ListEntry]:
+        """Return what `judged` asks of a key."""
+        list_number, entry_number = unpack_key(key)
+        info, entries = self.lists[list_number]
+        entry = entries[entry_number]
+        return info.name, role_of(entry, info.role, info.role_of), entry_number, entry
+
+
+def _imported(folder: Path) -> Opened:
+    info = read_info(folder)
+    return Opened(info, EntryReader(folder, own_provenance(info), info.entries))
 
 
 def read_info(folder: Path) -> ListInfo:
@@ -344,14 +397,7 @@ def read_info(folder: Path) -> ListInfo:
         ) from None
 
 
-def _own(info: ListInfo) -> Provenance:
-    return Provenance(info.name, info.source, 0, info.received_at, info.received_from)
-
-
-def _check(name: str, scheme: str, code: str) -> None:
+def check_name(name: str) -> None:
+    """Raise UsageError if a list cannot be called `name`."""
     if not name.strip() or len(name) > _NAME_LIMIT or not name.isprintable():
         raise UsageError(f"a list's name has 1 to {_NAME_LIMIT} printable characters")
-    if bool(scheme) != bool(code):
-        raise UsageError(
-            "a classification needs both a scheme and a code", hint="--scheme S --code C"
-        )

@@ -2,6 +2,7 @@
 
 `entries.bin` holds one msgpack record per entry, `entries.idx` their ends as little-endian u64;
 both are memory-mapped to read. What is the same for a whole list stands once, in its `ListInfo`.
+A list that grows has more behind what counts while it is written to, and its files another stem.
 """
 
 from __future__ import annotations
@@ -22,8 +23,7 @@ from tutela.core.errors import IntegrityError
 from tutela.core.media import Digests, Fingerprint
 from tutela.match.manifest import sync_folder
 
-RECORDS = "entries.bin"
-ENDS = "entries.idx"
+STEM = "entries"
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
@@ -78,16 +78,20 @@ class Record(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
 
 
 class EntryWriter:
-    """Appends packed records to a new list folder; a context manager.
+    """Appends packed records to the files of a list folder; a context manager.
 
-    What was written is durable only when `finish` has returned.
+    They are new, or hold `count` records in `size_bytes`: what stands behind those is the rest
+    of a crash and goes. What was written is durable only when `finish` has returned.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.count = 0
-        self._size_bytes = 0
-        self._records = (folder / RECORDS).open("xb")
-        self._ends = (folder / ENDS).open("xb")
+    def __init__(
+        self, folder: Path, stem: str = STEM, *, count: int = 0, size_bytes: int = 0
+    ) -> None:
+        self.count = count
+        self.size_bytes = size_bytes
+        records, ends = paths(folder, stem)
+        self._records = _opened(records, size_bytes)
+        self._ends = _opened(ends, 8 * count)
 
     def __enter__(self) -> Self:
         """Return the writer."""
@@ -103,11 +107,13 @@ class EntryWriter:
         self._records.close()
         self._ends.close()
 
-    def append(self, records: bytes, ends: NDArray[np.uint32]) -> None:
+    def append(
+        self, records: bytes | memoryview, ends: NDArray[np.uint32] | NDArray[np.uint64]
+    ) -> None:
         """Append a batch: `ends` (n,) are the ends of the records within `records`."""
         self._records.write(records)
-        self._ends.write((ends.astype("<u8") + np.uint64(self._size_bytes)).tobytes())
-        self._size_bytes += len(records)
+        self._ends.write((ends.astype("<u8") + np.uint64(self.size_bytes)).tobytes())
+        self.size_bytes += len(records)
         self.count += len(ends)
 
     def finish(self) -> None:
@@ -123,14 +129,19 @@ class EntryReader:
         IntegrityError: the two files do not fit each other, or a record cannot be read.
     """
 
-    def __init__(self, folder: Path, own: Provenance, count: int) -> None:
+    def __init__(
+        self, folder: Path, own: Provenance, count: int, *, stem: str = STEM, growing: bool = False
+    ) -> None:
         self._own = own
         self._folder = folder
         self._decode = msgspec.msgpack.Decoder(Record).decode
-        self._records = _mapped(folder / RECORDS)
-        self._ends = np.frombuffer(_mapped(folder / ENDS), dtype="<u8")
+        records, ends = paths(folder, stem)
+        self._records = _mapped(records)
+        mapped = _mapped(ends)
+        self._ends = np.frombuffer(mapped, dtype="<u8", count=min(count, len(mapped) // 8))
         end = int(self._ends[-1]) if len(self._ends) else 0
-        if len(self._ends) != count or end != len(self._records):
+        behind = len(mapped) - 8 * count, len(self._records) - end
+        if min(behind) < 0 or (any(behind) and not growing):
             raise IntegrityError(
                 f"the entries in {folder} are incomplete",
                 code="entries",
@@ -154,9 +165,31 @@ class EntryReader:
                 hint="import the list again with --replace",
             ) from None
 
+    def sizes(self) -> NDArray[np.uint64]:
+        """Return the size in bytes (n,) of each record."""
+        return np.diff(self._ends, prepend=np.uint64(0))
+
+    def packed(self, first: int, last: int) -> memoryview:
+        """Return the records from `first` up to `last`, not included, as they are stored."""
+        begin = int(self._ends[first - 1]) if first else 0
+        return memoryview(self._records)[begin : int(self._ends[last - 1]) if last else 0]
+
     def __iter__(self) -> Iterator[ListEntry]:
         """Yield every entry in order."""
         return (self[number] for number in range(len(self)))
+
+
+def paths(folder: Path, stem: str) -> tuple[Path, Path]:
+    """Return the paths of the records and of their ends."""
+    return folder / f"{stem}.bin", folder / f"{stem}.idx"
+
+
+def _opened(path: Path, end: int) -> BinaryIO:
+    """Open a file to write on at `end`, without what stands behind that."""
+    stream = path.open("r+b" if path.exists() else "xb")
+    stream.truncate(end)
+    stream.seek(end)
+    return stream
 
 
 def _mapped(path: Path) -> mmap.mmap | bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -17,6 +18,9 @@ FINGERPRINT_BYTES = {PDQ: 32, PHOTODNA: 144}
 ALGORITHMS = (*DIGEST_BYTES, *FINGERPRINT_BYTES)
 FINGERPRINT_LIMIT = 4096  # bytes of a value of an algorithm that we do not know
 EXTRA_LIMIT = 1 << 20  # bytes that one entry may carry beyond our fields
+# The space in which the index keeps the entries of a growing list by their own keys.
+ENTRY_KEY = "entry-key"
+_SPACE = re.compile(r"[a-z0-9][a-z0-9._+-]{0,31}")  # what the index takes as a name
 
 _T = TypeVar("_T")
 _NO_CONTENT = (
@@ -26,6 +30,11 @@ _NO_CONTENT = (
 _NAMES = {"md5": "MD5", "sha1": "SHA-1", "sha256": "SHA-256", PDQ: "PDQ", PHOTODNA: "PhotoDNA"}
 # The digests of nothing: on an alert list they would flag every empty file of a device.
 _EMPTY = {hashlib.new(name, usedforsecurity=False).digest() for name in DIGEST_BYTES}
+
+
+def comparable(algorithm: str) -> bool:
+    """Tell whether the index can hold values under this name, and no others of ours."""
+    return algorithm != ENTRY_KEY and _SPACE.fullmatch(algorithm) is not None
 
 
 def from_hex(algorithm: str, text: str, size_bytes: int) -> bytes:

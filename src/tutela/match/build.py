@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from tutela.match import exact, mih
 from tutela.match.layout import CHUNKS
-from tutela.match.segment import HEADER_BYTES, Kind, Record, Section, Shape
+from tutela.match.segment import HEADER_BYTES, Kind, Record, Section, Segment, Shape
 
 TABLES_ROWS_MINIMUM = 1 << 16  # below this a plane scan costs little, and half the memory
 _BYTES_OF_OFFSETS = 10  # per row at most, in all sixteen tables together
@@ -196,6 +196,17 @@ def write_deleted(
         _write_at(out, layout["keys"].offset, keys)
         _write_at(out, layout["sequences"].offset, sequences)
         return _seal(out, shape, file, space="", born=0)
+
+
+def rekeyed(
+    segment: Segment, keys: NDArray[np.uint64], folder: Path, file: str, born: int
+) -> Record:
+    """Write a copy of `segment` as `folder`/`file` with other keys (n,), and return its record."""
+    shape = segment.record.shape
+    with segment.path.open("rb") as source, (folder / file).open("wb+") as out:
+        _copy(source, out, 0)
+        _write_at(out, shape.sections()["keys"].offset, keys)
+        return _seal(out, shape, file, segment.record.space, born)
 
 
 def _spool_file(folder: Path) -> IO[bytes]:

@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tutela.core.errors import IntegrityError, UsageError
 from tutela.match import manifest as manifests
 from tutela.match.deleted import read_dead
 from tutela.match.hits import alive
+from tutela.match.key import ENTRY_BITS
 from tutela.match.manifest import ListInfo, Manifest
 from tutela.match.part import Part
 from tutela.match.segment import HINT, Segment
@@ -49,6 +53,14 @@ class Generation:
         if not (len(self.dead.keys) or len(self.dead.lists)):
             return sum(part.record.rows for part in parts)
         return sum(int(alive(part.keys, part.record.born, self.dead).sum()) for part in parts)
+
+    def keys(self, space: str, list_number: int) -> NDArray[np.uint64]:
+        """Return the keys (n,) of the rows of one list that can be found in a space, ascending."""
+        found = [np.empty(0, np.uint64)]
+        for part in self.parts.get(space, ()):
+            own = part.keys[part.keys >> np.uint64(ENTRY_BITS) == np.uint64(list_number)]
+            found.append(own[alive(own, part.record.born, self.dead)])
+        return np.sort(np.concatenate(found))
 
     def segments(self) -> list[Segment]:
         """Return all segments, that of the deleted keys included."""

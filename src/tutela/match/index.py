@@ -72,6 +72,17 @@ class Index:
         """The lists of the generation that is open, by number."""
         return self._now.lists
 
+    @property
+    def standing(self) -> tuple[int, Mapping[int, ListInfo]]:
+        """The generation that is open and its lists, which belong together."""
+        now = self._now
+        return now.manifest.generation, now.lists
+
+    def keys(self, space: str, list_number: int) -> NDArray[np.uint64]:
+        """Return the keys (n,) of the rows of one list that can be found in a space, ascending."""
+        self.refresh()
+        return self._now.keys(space, list_number)
+
     def search(
         self, codes: NDArray[np.uint8], radius_bits: int = PDQ_RADIUS_BITS, *, space: str = PDQ
     ) -> Matches:

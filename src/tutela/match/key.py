@@ -5,6 +5,7 @@ from __future__ import annotations
 from tutela.core.errors import UsageError
 
 ENTRY_BITS = 48
+ENTRY_MASK = (1 << ENTRY_BITS) - 1
 LIST_NUMBER_MAXIMUM = (1 << 16) - 1
 
 
@@ -21,4 +22,4 @@ def pack_key(list_number: int, entry_number: int) -> int:
 
 def unpack_key(key: int) -> tuple[int, int]:
     """Return (list number, entry number) of a key."""
-    return int(key) >> ENTRY_BITS, int(key) & ((1 << ENTRY_BITS) - 1)
+    return int(key) >> ENTRY_BITS, int(key) & ENTRY_MASK

@@ -21,11 +21,16 @@ VERSION = 1
 
 
 class ListInfo(msgspec.Struct, frozen=True):
-    """A list in the index: its number (never used again), its name and what a match means."""
+    """A list in the index: its number (never used again), its name and what a match means.
+
+    `note` is for whoever keeps the list: it means nothing to the index, and changes with a commit
+    or not at all.
+    """
 
     number: int
     name: str
     role: Role
+    note: bytes = b""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):

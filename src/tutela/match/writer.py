@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +18,7 @@ from tutela.core.entry import Role
 from tutela.core.errors import ServiceError, UsageError
 from tutela.match import manifest as manifests
 from tutela.match import space as spaces
+from tutela.match.adopt import adopted
 from tutela.match.build import CodeBuilder, ValueBuilder, write_deleted
 from tutela.match.deleted import open_dead, with_keys, with_list
 from tutela.match.hits import nothing_dead
@@ -24,7 +26,7 @@ from tutela.match.key import ENTRY_BITS, LIST_NUMBER_MAXIMUM
 from tutela.match.layout import regroup
 from tutela.match.manifest import ListInfo, Manifest
 from tutela.match.rewrite import Workshop, compact, merge_small, shed
-from tutela.match.segment import Record
+from tutela.match.segment import Record, Segment
 
 _OURS = re.compile(r"segment-\w+|manifest\.new")
 _LOCK = "lock"
@@ -98,6 +100,34 @@ class IndexWriter:
         self._changed = True
         return number
 
+    def note_list(self, number: int, note: bytes) -> None:
+        """Put another note beside a list, visible with the commit.
+
+        Raises:
+            UsageError: there is no such list.
+        """
+        info = self._listed(number)
+        self._changed |= info.note != note
+        self._lists[number] = msgspec.structs.replace(info, note=note)
+
+    def adopt(self, segment: Segment, list_number: int, entries: int) -> None:
+        """Add a whole segment that another index made for one list, as the rows of `list_number`.
+
+        Args:
+            segment: An open segment; it is held against its digest.
+            list_number: A list of this index that takes the place of the list it was made for.
+            entries: The entry numbers in it are below this.
+
+        Raises:
+            IntegrityError: it is damaged, or names entries that there are not.
+            UsageError: there is no such list.
+        """
+        self._listed(list_number)
+        with _disk(self._folder):
+            record = adopted(self._workshop, segment, list_number, entries, self._sequence)
+        self._records.append(record)
+        self._changed = True
+
     def add(self, space: str, values: NDArray[np.uint8], keys: NDArray[np.uint64]) -> None:
         """Add rows: values (n, w) uint8 and keys (n,) uint64 of defined lists.
 
@@ -136,8 +166,7 @@ class IndexWriter:
         Raises:
             UsageError: there is no such list.
         """
-        if self._lists.pop(number, None) is None:
-            raise UsageError(f"there is no list {number}", code="no_list")
+        del self._lists[self._listed(number).number]
         self._workshop.dead = with_list(self._workshop.dead, number)
         self._changed = self._deleted = True
 
@@ -181,12 +210,17 @@ class IndexWriter:
         dead = open_dead(self._folder, manifest)
         self._workshop: Workshop = Workshop(self._folder, manifest.next_file, dead)
 
+    def _listed(self, number: int) -> ListInfo:
+        info = self._lists.get(number)
+        if info is None:
+            raise UsageError(f"there is no list {number}", code="no_list")
+        return info
+
     def _check_keys(self, keys: NDArray[np.uint64], rows: int) -> None:
         if keys.shape != (rows,) or keys.dtype != np.uint64:
             raise UsageError(f"keys are ({rows},) uint64, not {keys.shape} {keys.dtype}")
         for number in np.unique(keys >> np.uint64(ENTRY_BITS)):
-            if int(number) not in self._lists:
-                raise UsageError(f"there is no list {number}", code="no_list")
+            self._listed(int(number))
 
     def _add_codes(self, space: str, codes: NDArray[np.uint16], keys: NDArray[np.uint64]) -> None:
         while len(keys):

@@ -1,0 +1,24 @@
+"""An office of three organisations, and a list that the first one owns."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "casework")]
+
+from casework_office import Office
+from exchange_lists import Lists
+
+
+@pytest.fixture
+def office(database) -> Office:
+    return Office(database)
+
+
+@pytest.fixture
+def lists(office) -> Lists:
+    """The list `known` of North Force; South Force and Coast Hotline may be made members."""
+    return Lists.made(office)
