@@ -125,6 +125,9 @@ def _run(built: Litestar, at: WebSettings | ApiSettings) -> None:
             log_config=None,
             access_log=False,
             server_header=False,
+            # Half the cost of a small request of what Python alone does.
+            loop="uvloop",
+            http="httptools",
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=10,
         )

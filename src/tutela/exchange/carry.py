@@ -125,13 +125,10 @@ def codes_for(
         Coded(jurisdiction, c.scheme, c.code)
         for jurisdiction, c in zip(named, classifications, strict=True)
     )
-    return codes if not jurisdictions else shown(codes, jurisdictions) or None
+    return shown(codes, jurisdictions) or (None if jurisdictions else ())
 
 
 def shown(codes: Sequence[Coded], jurisdictions: frozenset[str]) -> tuple[Coded, ...]:
-    """Return which codes are international or of some jurisdictions."""
-    return tuple(
-        code
-        for code in codes
-        if code.jurisdiction == INTERNATIONAL or code.jurisdiction in jurisdictions
-    )
+    """Return the codes that a member gets, which are all where no jurisdiction is named."""
+    wanted = jurisdictions | {INTERNATIONAL}
+    return tuple(c for c in codes if not jurisdictions or c.jurisdiction in wanted)

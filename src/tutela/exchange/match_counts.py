@@ -8,11 +8,10 @@ from datetime import datetime
 import msgspec
 from sqlalchemy import Connection, bindparam, func, select, update
 
-from tutela.core.ids import OrganisationId
+from tutela.core.ids import ListId, OrganisationId
 from tutela.core.principal import Principal
-from tutela.exchange.match_quarantine import require_manager
+from tutela.exchange import lists
 from tutela.exchange.match_tally import Counted, Place
-from tutela.exchange.model import ListView
 from tutela.store.bulk import insert_rows
 from tutela.store.tables.access import Organisation
 from tutela.store.tables.matching import MatchCount
@@ -64,13 +63,13 @@ def add(
     )
 
 
-def of_list(tx: Connection, who: Principal, view: ListView, since: datetime) -> list[Answers]:
+def of_list(tx: Connection, who: Principal, list_id: ListId, since: datetime) -> list[Answers]:
     """Return how often a list answered each member since a day, by name of the member.
 
     Raises:
         AccessError: `who` does not manage the list.
     """
-    require_manager(tx, who, view)
+    lists.managed(tx, who, list_id)
     rows = tx.execute(
         select(
             Organisation.name,
@@ -79,7 +78,7 @@ def of_list(tx: Connection, who: Principal, view: ListView, since: datetime) -> 
             func.sum(MatchCount.indicative),
         )
         .join(Organisation, Organisation.id == MatchCount.organisation_id)
-        .where(MatchCount.list_id == view.id, MatchCount.day >= day_of(since))
+        .where(MatchCount.list_id == list_id, MatchCount.day >= day_of(since))
         .group_by(Organisation.name)
         .order_by(Organisation.name)
     )

@@ -10,15 +10,14 @@ from typing import NamedTuple
 import msgspec
 from sqlalchemy import Connection, func, select, update
 
-from tutela.access.authorise import require
-from tutela.access.model import Permission
 from tutela.audit import log
-from tutela.core.errors import AccessError, UsageError
+from tutela.core.errors import UsageError
 from tutela.core.ids import ListId
 from tutela.core.principal import SYSTEM, Principal
 from tutela.core.time import now
+from tutela.exchange import lists
 from tutela.exchange.match_tally import Place
-from tutela.exchange.model import ListView, MemberPermission, Verdict
+from tutela.exchange.model import Verdict
 from tutela.store.bulk import upsert_rows
 from tutela.store.tables.exchange import Feedback
 from tutela.store.tables.matching import MatchQuarantine
@@ -143,13 +142,13 @@ def reported(tx: Connection, limit: int, releases: Mapping[Place, int]) -> dict[
     }
 
 
-def queue(tx: Connection, who: Principal, view: ListView) -> list[Noisy]:
+def queue(tx: Connection, who: Principal, list_id: ListId) -> list[Noisy]:
     """Return the noisy entries of a list, those that are aside first, then the latest first.
 
     Raises:
         AccessError: `who` does not manage the list.
     """
-    require_manager(tx, who, view)
+    lists.managed(tx, who, list_id)
     table = MatchQuarantine
     rows = tx.execute(
         select(
@@ -162,24 +161,24 @@ def queue(tx: Connection, who: Principal, view: ListView) -> list[Noisy]:
             table.at,
             table.released_at,
         )
-        .where(table.list_id == view.id)
+        .where(table.list_id == list_id)
         .order_by(table.state, table.at.desc(), table.entry)
     )
     return [msgspec.convert(dict(row._mapping), Noisy) for row in rows]  # noqa: SLF001 its public name
 
 
-def release(tx: Connection, who: Principal, view: ListView, entry: int) -> None:
+def release(tx: Connection, who: Principal, list_id: ListId, entry: int) -> None:
     """Let an entry answer again; it takes twice as much to put it aside once more.
 
     Raises:
         AccessError: `who` does not manage the list.
         UsageError: code `not_found`: the entry is not aside.
     """
-    require_manager(tx, who, view)
+    view = lists.managed(tx, who, list_id)
     changed = tx.execute(
         update(MatchQuarantine)
         .where(
-            MatchQuarantine.list_id == view.id,
+            MatchQuarantine.list_id == list_id,
             MatchQuarantine.entry == entry,
             MatchQuarantine.state == QUARANTINED,
         )
@@ -192,15 +191,4 @@ def release(tx: Connection, who: Principal, view: ListView, entry: int) -> None:
     )
     if changed.rowcount != 1:
         raise UsageError(f"entry {entry} of {view.name} is not in quarantine", code="not_found")
-    log.record(tx, who, "entry.released", f"list:{view.id}", entry=entry)
-
-
-def require_manager(tx: Connection, who: Principal, view: ListView) -> None:
-    """Refuse who does not manage a list.
-
-    Raises:
-        AccessError: as it says.
-    """
-    require(tx, who, Permission.LISTS_PUBLISH)
-    if view.permission is not MemberPermission.MANAGE:
-        raise AccessError(f"{who.name} does not manage {view.name}")
+    log.record(tx, who, "entry.released", f"list:{list_id}", entry=entry)

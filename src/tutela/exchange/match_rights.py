@@ -61,7 +61,7 @@ class Rights:
 class _Kept:
     views: Sequence[ListView]
     until_s: float
-    lists: tuple[ListInfo, ...] = ()
+    generation: int = -1
     rights: Rights = field(default_factory=Rights)
 
 
@@ -88,10 +88,11 @@ class RightsOffice:
                 if len(self._kept) >= _MEMBERS_KEPT:
                     self._kept.clear()
                 self._kept[who.organisation_id] = kept
-        there = self._library.lists
-        if kept.lists != there:
-            kept.rights = _joined(kept.views, there)
-            kept.lists = there
+        self._library.refresh()
+        generation = self._library.generation
+        if kept.generation != generation:
+            kept.rights = _joined(kept.views, self._library.lists)
+            kept.generation = generation
         return kept.rights
 
 
