@@ -45,7 +45,7 @@ def begin(database: Database, name: str, address: str) -> Try:
     Raises:
         AccessError: code `locked`: too many tries; the sentence says how long to wait.
     """
-    limits = {_hash("address", _network(address)): FREE_BY_ADDRESS}
+    limits = {_hash("address", network(address)): FREE_BY_ADDRESS}
     if name:
         limits[_hash("account", name)] = FREE_BY_NAME
     moment = now()
@@ -88,15 +88,8 @@ def succeeded(database: Database, this: Try) -> None:
         )
 
 
-def _wait_s(over: int, last: datetime | None, moment: datetime) -> float:
-    if over < 0 or last is None:
-        return 0.0
-    lock_s = min(FIRST_LOCK_S << min(over, 16), LONGEST_LOCK_S)
-    return lock_s - (moment - last).total_seconds()
-
-
-def _network(address: str) -> str:
-    """Return what one customer of a network has: an IPv4 address, or 64 bits of IPv6."""
+def network(address: str) -> str:
+    """Return what one customer has of the network: an IPv4 address, or 64 bits of IPv6."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -105,7 +98,14 @@ def _network(address: str) -> str:
         return address
     if parsed.ipv4_mapped is not None:
         return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(ipaddress.ipnetwork((parsed, 64), strict=False))
+
+
+def _wait_s(over: int, last: datetime | None, moment: datetime) -> float:
+    if over < 0 or last is None:
+        return 0.0
+    lock_s = min(FIRST_LOCK_S << min(over, 16), LONGEST_LOCK_S)
+    return lock_s - (moment - last).total_seconds()
 
 
 def _hash(kind: str, text: str) -> bytes:

@@ -111,10 +111,13 @@ def let_in(tx: Connection, account_id: AccountId, web: WebSettings, by: str) -> 
     return token
 
 
-def refuse(tx: Connection, account_id: int | None, address: str, **data: str) -> None:
+def refuse(
+    tx: Connection, account_id: int | None, address: str, *, via: Via = Via.WEB, **data: str
+) -> None:
     """Note a try that failed; the address is kept beside the log and can be erased."""
     subject = f"account:{account_id or 'unknown'}"
-    log.record(tx, NOBODY, "signin.failed", subject, texts={"address": address}, **data)
+    nobody = msgspec.structs.replace(NOBODY, via=via)
+    log.record(tx, nobody, "signin.failed", subject, texts={"address": address}, **data)
 
 
 def wrong() -> AccessError:

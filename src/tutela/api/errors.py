@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from http import HTTPStatus
 
 import structlog
 from litestar import Response
 from litestar.exceptions import HTTPException
 
+from tutela.api.limits import TooManyError
 from tutela.api.office import Asked
 from tutela.core.errors import TutelaError
 from tutela.edge.status import status_of
@@ -17,7 +19,10 @@ log = structlog.get_logger("tutela.api")
 
 def on_ours(_request: Asked, error: TutelaError) -> Response[object]:
     """Answer with what went wrong and what to do about it."""
-    return _problem(status_of(error), error.message, error.hint, error.code)
+    answer = _problem(status_of(error), error.message, error.hint, error.code)
+    if isinstance(error, TooManyError):
+        answer.headers["Retry-After"] = str(math.ceil(error.wait_s))
+    return answer
 
 
 def on_http(_request: Asked, error: HTTPException) -> Response[object]:

@@ -8,18 +8,20 @@ from litestar.connection import ASGIConnection
 from litestar.datastructures import MutableScopeHeaders
 from litestar.enums import ScopeType
 from litestar.handlers import BaseRouteHandler
+from sqlalchemy import Connection
 
-from tutela.access import accounts
+from tutela.access import accounts, attempts, signin
 from tutela.access.authorise import require
 from tutela.access.model import Permission
-from tutela.api.credentials import token_of
+from tutela.api.credentials import Credential, credential_of
 from tutela.core.errors import AccessError
-from tutela.core.principal import Via
+from tutela.core.principal import Principal, Via
 from tutela.edge.routes import PUBLIC
 
 if TYPE_CHECKING:
     from litestar.types import Message, Scope
 
+    from tutela.api.limits import Limits
     from tutela.api.office import Desk
 
 HEADERS = {
@@ -32,23 +34,51 @@ HEADERS = {
 def authorised(connection: ASGIConnection, handler: BaseRouteHandler) -> None:  # type: ignore[type-arg]
     """Find out who asks and whether they may; keep it for the handler.
 
+    A credential that is nobody's, or half another's, is noted in the log.
+
     Raises:
-        AccessError: no or nobody's token, or the account may not do this.
+        AccessError: no or nobody's credential, or the account may not do this.
+        TooManyError: it asks too often, or too many wrong credentials came from there.
     """
     needs = handler.opt["needs"]
     if needs == PUBLIC:
         return
-    token = token_of(connection)
-    if token is None:
+    credential = credential_of(connection)
+    if credential is None:
         raise AccessError(
             "this needs a credential",
             code="sign_in",
             hint="the token of a program, which an administrator enrols",
         )
     desk: Desk = connection.app.state.desk
+    limits: Limits = connection.app.state.limits
     with desk.database.read() as tx:
-        connection.state.who = accounts.by_token(tx, token, Via.API)
-        require(tx, connection.state.who, Permission(needs))
+        who, refusal = _known(tx, credential)
+        if refusal is None:
+            limits.request(who.account_id)
+            require(tx, who, Permission(needs))
+            connection.state.who = who
+            return
+    address = connection.client.host if connection.client else ""
+    limits.refusal(attempts.network(address))
+    with desk.database.write() as tx:
+        signin.refuse(tx, who.account_id, address, via=Via.API)
+    raise refusal
+
+
+def _known(tx: Connection, credential: Credential) -> tuple[Principal, AccessError | None]:
+    """Return whom a credential stands for, and what is wrong with it."""
+    try:
+        who = accounts.by_token(tx, credential.token, Via.API)
+    except AccessError as error:
+        return signin.NOBODY, error
+    if credential.fits(who):
+        return who, None
+    return who, AccessError(
+        "this token goes with another name",
+        code="sign_in",
+        hint="name and token, or number and token, are those of one account",
+    )
 
 
 async def add_headers(message: Message, scope: Scope) -> None:

@@ -104,6 +104,7 @@ def _is_fresh(database: Database) -> bool:
 def _make_keys(settings: Settings) -> None:
     """Make the keys and the vault that are not there; no key is ever written over."""
     from tutela.access import seal  # noqa: PLC0415 - heavy, as above
+    from tutela.api.protocols import feed  # noqa: PLC0415 - as above
     from tutela.audit import checkpoint  # noqa: PLC0415 - as above
     from tutela.evidence.vault import Vault, master, master_key  # noqa: PLC0415 - as above
 
@@ -117,6 +118,8 @@ def _make_keys(settings: Settings) -> None:
     _unless_there(
         "audit key", audit.signing_key, lambda path: checkpoint.create_key(path, audit.origin)
     )
+    api = settings.api
+    _unless_there("feed key", api.feed_key, lambda path: feed.create_key(api, path))
     _unless_there(
         "vault", settings.vault.path, lambda path: Vault(path, master_key(settings.vault)).close()
     )

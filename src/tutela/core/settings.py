@@ -196,6 +196,10 @@ class ApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     body_mib: Annotated[
         int, msgspec.Meta(ge=1, description="Largest request, a file to be matched included.")
     ] = 32
+    feed_key: Annotated[
+        Path,
+        msgspec.Meta(description="Ed25519 key that signs pages of `/feed`, made by `tutela init`."),
+    ] = msgspec.field(default_factory=lambda: _data_home() / "keys" / "feed.key")
 
 
 class MatchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

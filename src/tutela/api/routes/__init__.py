@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from litestar.handlers import HTTPRouteHandler
 
-from tutela.api.routes import match, status
+from tutela.api.routes import feed, graph, hma, match, ncmec, status, stopncii
 
-ROUTES: list[HTTPRouteHandler] = [*status.ROUTES, *match.ROUTES]
+ROUTES: list[HTTPRouteHandler] = [
+    *status.ROUTES,
+    *match.ROUTES,
+    *ncmec.ROUTES,
+    *stopncii.ROUTES,
+    *graph.ROUTES,
+    *hma.ROUTES,
+    *feed.ROUTES,
+]

@@ -1,0 +1,1 @@
+"""How entries and feedback are written in each protocol of the field; no database, no HTTP."""
