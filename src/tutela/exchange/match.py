@@ -17,7 +17,7 @@ import structlog
 from tutela.core.hit import Hit, Strength
 from tutela.core.ids import OrganisationId
 from tutela.core.matching import Answer, Answered, Known, Match, Remark
-from tutela.core.media import PDQ
+from tutela.core.media import PDQ, Digests, Fingerprint
 from tutela.core.principal import Principal
 from tutela.core.settings import MatchSettings
 from tutela.core.time import now
@@ -67,6 +67,13 @@ class Matching:
         self._turn = threading.Lock()  # over writing
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
+
+    def prewarm(self) -> None:
+        """Ask once about nothing known, so that nobody waits for disk and kernels to be loaded."""
+        self.library.prewarm()
+        nothing = Digests(bytes(16), bytes(20), bytes(32)), (Fingerprint(PDQ, bytes(32)),)
+        for contents in ([nothing], [nothing, nothing]):
+            self.library.find_many(contents)
 
     def answer(
         self, who: Principal, contents: Sequence[Known], lists: Collection[str] = ()

@@ -67,7 +67,10 @@ def updates(  # noqa: PLR0913, PLR0917 the parameters of the protocol
         data, going_on = _page(tx, asker, view, found, most, wanted)
     if going_on is None:
         return {"data": [*data, graph.told_until(until)], "paging": {}}
-    asked = dict(request.query_params.items()) | {"after": str(going_on), "stop_time": second_of(until)}
+    asked = dict(request.query_params.items()) | {
+        "after": str(going_on),
+        "stop_time": second_of(until),
+    }
     origin = place.settings.api.origin.rstrip("/")
     following = f"{origin}/graph/{group}/threat_updates/?{urlencode(asked)}"
     return {"data": data, "paging": {"next": following}}

@@ -23,7 +23,7 @@ _decode = msgspec.json.Decoder(Question).decode
 _encode = msgspec.json.Encoder().encode
 
 
-@changes("/v1/match", needs=Permission.MATCH)
+@changes("/v1/match", needs=Permission.MATCH, remembers=True)
 def match(request: Asked, body: bytes, lists: Lists | None = None) -> Response[bytes]:
     """Tell what contents meet on the lists that the member may use.
 
