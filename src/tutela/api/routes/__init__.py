@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from litestar.handlers import HTTPRouteHandler
 
-from tutela.api.routes import feed, graph, hma, match, ncmec, status, stopncii
+from tutela.api.routes import feed, graph, hma, hma_match, match, ncmec, status, stopncii
 
 ROUTES: list[HTTPRouteHandler] = [
     *status.ROUTES,
@@ -13,5 +13,6 @@ ROUTES: list[HTTPRouteHandler] = [
     *stopncii.ROUTES,
     *graph.ROUTES,
     *hma.ROUTES,
+    *hma_match.ROUTES,
     *feed.ROUTES,
 ]

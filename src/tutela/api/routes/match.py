@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 from litestar import Response
-from litestar.params import Parameter
+from litestar.params import QueryParameter, RawBody
 
 from tutela.access.model import Permission
 from tutela.api.office import Asked, hasher, matching, who
@@ -17,14 +17,16 @@ from tutela.core.matching import Known, Question, checked_size, known
 from tutela.edge.routes import changes
 
 JSON = "application/json"
-Lists = Annotated[list[str], Parameter(query="list", description="Ask these lists only.")]
+Lists = Annotated[
+    list[str] | None, QueryParameter(name="list", description="Ask these lists only.")
+]
 
 _decode = msgspec.json.Decoder(Question).decode
 _encode = msgspec.json.Encoder().encode
 
 
 @changes("/v1/match", needs=Permission.MATCH, remembers=True)
-def match(request: Asked, body: bytes, lists: Lists | None = None) -> Response[bytes]:
+def match(request: Asked, body: RawBody, lists: Lists = None) -> Response[bytes]:
     """Tell what contents meet on the lists that the member may use.
 
     The body is hashes as JSON or in the compact form, or a file, as its content type says. Hashes
