@@ -16,6 +16,7 @@ from tutela.core.settings import MatchSettings
 from tutela.exchange import changes, lists
 from tutela.exchange.carry import entry_of
 from tutela.exchange.match import Matching
+from tutela.exchange.match_prefix import Prefixes
 from tutela.exchange.model import SERVED
 from tutela.hashlist.growing import own_provenance
 from tutela.hashlist.library import Library
@@ -43,9 +44,11 @@ def matched(
 ) -> Iterator[Matching]:
     """Open a matching service over the library in `folder`, at the exchange's desk."""
     library = Library.open(folder)
-    with Matching(library, exchange.database, settings or MatchSettings(), turn_s=0) as matching:
-        exchange.desk = replace(exchange.desk, library=library, matching=matching)
-        yield matching
+    settings = settings or MatchSettings()
+    matching = Matching(library, exchange.database, settings)
+    prefixes = Prefixes(matching, exchange.database, settings)
+    exchange.desk = replace(exchange.desk, library=library, matching=matching, prefixes=prefixes)
+    yield matching
 
 
 def question(*contents: tuple[Digests, tuple[Fingerprint, ...]]) -> bytes:

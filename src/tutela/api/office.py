@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 from litestar import Request
 from litestar.datastructures import State
@@ -12,9 +13,11 @@ from tutela.core.principal import Principal
 from tutela.core.settings import Settings
 from tutela.exchange.match import Matching
 from tutela.exchange.match_file import Hasher
+from tutela.exchange.match_prefix import Prefixes
 from tutela.hashlist.library import Library
 from tutela.store import Database
 
+T = TypeVar("T")
 Asked = Request[Principal, str | None, State]
 
 
@@ -22,14 +25,15 @@ Asked = Request[Principal, str | None, State]
 class Desk:
     """One running API server.
 
-    `library` and `matching` are None where no list was imported or published yet, `hasher` where
-    the operator takes no files.
+    `library`, `matching` and `prefixes` are None where no list was imported or published yet,
+    `hasher` where the operator takes no files.
     """
 
     settings: Settings
     database: Database
     library: Library | None = None
     matching: Matching | None = None
+    prefixes: Prefixes | None = None
     hasher: Hasher | None = None
 
 
@@ -51,7 +55,19 @@ def matching(request: Asked) -> Matching:
     Raises:
         ServiceError: code `no_library`: this server has no list to match against.
     """
-    found = desk(request).matching
+    return _there(desk(request).matching)
+
+
+def prefixes(request: Asked) -> Prefixes:
+    """Return the look-up by prefix.
+
+    Raises:
+        ServiceError: as `matching`.
+    """
+    return _there(desk(request).prefixes)
+
+
+def _there(found: T | None) -> T:
     if found is None:
         raise ServiceError(
             "there is no list here to match against", code="no_library", hint="ask the operator"

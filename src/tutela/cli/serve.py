@@ -25,6 +25,8 @@ from tutela.evidence.render import Renderer
 from tutela.evidence.vault import Vault, master_key
 from tutela.exchange.match import Matching
 from tutela.exchange.match_file import Hasher
+from tutela.exchange.match_keeper import Keeper
+from tutela.exchange.match_prefix import Prefixes
 from tutela.hashlist.library import Library
 from tutela.store import Database
 from tutela.store.schema import require_current
@@ -82,13 +84,16 @@ def _serve_programs(settings: Settings) -> int:
         hasher = stack.enter_context(Hasher()) if settings.match.files else None
         database = stack.enter_context(Database(settings.database.url))
         require_current(database)
-        library = _library(settings)
-        matching = None
-        if library is not None:
-            matching = stack.enter_context(Matching(library, database, settings.match))
+        desk = Desk(settings, database, hasher=hasher)
+        if settings.library.path.exists():
+            library = Library.open(settings.library.path)
+            matching = Matching(library, database, settings.match)
+            prefixes = Prefixes(matching, database, settings.match)
             matching.prewarm()
+            stack.enter_context(Keeper([matching.settle, prefixes.settle]))
+            desk = Desk(settings, database, library, matching, prefixes, hasher)
         _settle()
-        _run(programs.build(Desk(settings, database, library, matching, hasher)), settings.api)
+        _run(programs.build(desk), settings.api)
     return 0
 
 
@@ -102,12 +107,6 @@ def _settle() -> None:
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
     sys.setswitchinterval(0.001)
-
-
-def _library(settings: Settings) -> Library | None:
-    if not settings.library.path.exists():
-        return None
-    return Library.open(settings.library.path)
 
 
 def _vault(settings: Settings) -> Vault | None:

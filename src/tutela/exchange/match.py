@@ -7,12 +7,8 @@ entries that are in quarantine but a remark.
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Collection, Mapping, Sequence
-from typing import Self
-
-import structlog
 
 from tutela.core.hit import Hit, Strength
 from tutela.core.ids import OrganisationId
@@ -29,22 +25,17 @@ from tutela.exchange.match_tally import Counted, Fired, Place, Tally
 from tutela.hashlist.library import Library
 from tutela.store import Database
 
-log = structlog.get_logger("tutela.match")
-
-# How often counts are written and the word of owners and members is heard.
-TURN_S = 5.0
 # Numbers of contents wrap here: enough to tell those of one window apart.
 _CONTENT = 1 << 62
 
 
 class Matching:
-    """Answers members from one library; a context manager. Threads may share it.
+    """Answers members from one library. Threads may share it.
 
     Args:
         library: What is matched against.
         database: Who may ask what, and where counts and quarantine are kept.
         settings: When an entry is noisy.
-        turn_s: How often counts are written; 0 leaves it to the caller of `settle`.
     """
 
     def __init__(
@@ -52,21 +43,17 @@ class Matching:
         library: Library,
         database: Database,
         settings: MatchSettings,
-        turn_s: float = TURN_S,
     ) -> None:
         self.library = library
         self.rights = RightsOffice(library, database)
         self._database = database
         self._settings = settings
-        self._turn_s = turn_s
         self._tally = Tally(settings.quarantine_minutes * 60, settings.quarantine_contents)
         self._fresh: dict[Place, tuple[Cause, int]] = {}
         with database.read() as tx:
             self._standing = match_quarantine.standing(tx)
         self._lock = threading.Lock()  # over what follows from counts, held for moments
         self._turn = threading.Lock()  # over writing
-        self._ended = threading.Event()
-        self._thread: threading.Thread | None = None
 
     def prewarm(self) -> None:
         """Ask once about nothing known, so that nobody waits for disk and kernels to be loaded."""
@@ -115,9 +102,7 @@ class Matching:
         number = _number(content)
         for hit in hits:
             right = rights.by_name[hit.list]
-            if hit.algorithm == PDQ and hit.distance_bits > right.radius_bits:
-                continue
-            match = _match(hit, right)
+            match = told(hit, right)
             if match is None:
                 continue
             if self.aside(right, match.entry, hit.strength):
@@ -175,28 +160,6 @@ class Matching:
             match_quarantine.put_aside(tx, new)
             return match_quarantine.standing(tx)
 
-    def __enter__(self) -> Self:
-        """Start settling every few seconds."""
-        if self._turn_s:
-            self._thread = threading.Thread(target=self._keep, name="matching", daemon=True)
-            self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Settle once more and end."""
-        self._ended.set()
-        if self._thread is not None:
-            self._thread.join()
-        with contextlib.suppress(Exception):
-            self.settle()
-
-    def _keep(self) -> None:
-        while not self._ended.wait(self._turn_s):
-            try:
-                self.settle()
-            except Exception as error:  # noqa: BLE001 whatever it was, the next turn comes
-                log.warning("counts_not_written", error=type(error).__name__)
-
 
 _NOTHING = Answered()
 
@@ -207,8 +170,10 @@ def _with(standing: Standing, fresh: Mapping[Place, tuple[Cause, int]]) -> Stand
     return standing._replace(aside={**aside, **standing.aside})
 
 
-def _match(hit: Hit, right: Right) -> Match | None:
-    """Return a hit as the member gets it, or None where the entry is not for it."""
+def told(hit: Hit, right: Right) -> Match | None:
+    """Return a hit as the member gets it, or None where it is too far or the entry not for it."""
+    if hit.algorithm == PDQ and hit.distance_bits > right.radius_bits:
+        return None
     entry = hit.entry
     carried = carried_by(entry)
     codes = codes_for(entry.classifications, carried.jurisdictions, right.jurisdictions)

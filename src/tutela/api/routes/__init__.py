@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from litestar.handlers import HTTPRouteHandler
 
-from tutela.api.routes import feed, graph, hma, hma_match, match, ncmec, status, stopncii
+from tutela.api.routes import feed, graph, hma, hma_match, match, ncmec, prefix, status, stopncii
 
 ROUTES: list[HTTPRouteHandler] = [
     *status.ROUTES,
     *match.ROUTES,
+    *prefix.ROUTES,
     *ncmec.ROUTES,
     *stopncii.ROUTES,
     *graph.ROUTES,
