@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import uvicorn
@@ -26,6 +27,7 @@ from tutela.exchange.model import Coded, Content, MemberPermission
 from tutela.store import Database
 from tutela.store.tables.access import Account, AccountRole, Organisation
 from tutela.store.tables.audit import AuditEvent
+from tutela.store.tables.exchange import ExchangeHead, ListedEntry
 
 A1 = Coded("US", "ncmec", "A1")
 B2 = Coded("US", "ncmec", "B2")
@@ -130,10 +132,6 @@ class Exchange:
 
     def date_back(self, seconds: int) -> None:
         """Let everything have happened earlier, for clients that ask up to five seconds ago."""
-        from datetime import timedelta
-
-        from tutela.store.tables.exchange import ExchangeHead, ListedEntry
-
         past = timedelta(seconds=seconds)
         with self.database.write() as tx:
             for table in (ListedEntry, ExchangeHead):

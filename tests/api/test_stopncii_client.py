@@ -7,6 +7,7 @@ import pytest
 import requests
 from threatexchange.exchanges.clients.stopncii.api import (
     StopNCIIAPI,
+    StopNCIICSPFeedback,
     StopNCIICSPFeedbackValue,
     StopNCIIEndpoint,
     StopNCIISignalType,
@@ -113,7 +114,7 @@ def test_a_value_that_another_entry_holds_is_not_told_as_withdrawn(exchange):
 
 
 def test_feedback_comes_back_to_the_owner(exchange):
-    first, second = exchange.add(support.image(1), support.video(2))
+    first, _ = exchange.add(support.image(1), support.video(2))
     with support.Serving(exchange) as base:
         client = client_of(base, exchange.members["platform"])
         client.submit_feedback(
@@ -143,6 +144,4 @@ def test_feedback_comes_back_to_the_owner(exchange):
 
 
 def _said(value: str):
-    from threatexchange.exchanges.clients.stopncii.api import StopNCIICSPFeedback
-
     return StopNCIICSPFeedback(StopNCIICSPFeedbackValue(value))

@@ -9,8 +9,8 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "casework")]
 
-from casework_office import Office
-from exchange_lists import Lists
+from casework_office import Office  # noqa: E402 found by the path above
+from exchange_lists import Lists  # noqa: E402 likewise
 
 
 @pytest.fixture

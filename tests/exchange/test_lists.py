@@ -23,6 +23,7 @@ def _leaves(office, action: str) -> int:
 
 
 def test_a_stranger_and_an_unknown_name_get_the_same_refusal(office, lists):
+    assert lists.view(lists.owner).name == "known"
     stranger = office.person("member", 1)
     said = []
     for name in ("known", "nothing"):
@@ -70,8 +71,16 @@ def test_a_proposal_is_nobodys_until_the_owner_takes_it(office, lists):
     given = lists.add(made_up(1), made_up(2), who=office.person("supervisor", 1))
     assert lists.since(reader) == []
     with office.database.write() as tx:
-        assert entries.decide(tx, lists.owner, lists.id, given.ids[:1], True, "seen") == 1
-        assert entries.decide(tx, lists.owner, lists.id, given.ids[1:], False, "not ours") == 1
+        assert (
+            entries.decide(tx, lists.owner, lists.id, given.ids[:1], accept=True, reason="seen")
+            == 1
+        )
+        assert (
+            entries.decide(
+                tx, lists.owner, lists.id, given.ids[1:], accept=False, reason="not ours"
+            )
+            == 1
+        )
     assert [one.id for one in lists.since(reader)] == [given.ids[0]]
     assert lists.since(member)[0].source == "South Force"
 

@@ -98,7 +98,7 @@ def network(address: str) -> str:
         return address
     if parsed.ipv4_mapped is not None:
         return str(parsed.ipv4_mapped)
-    return str(ipaddress.ipnetwork((parsed, 64), strict=False))
+    return str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
 def _wait_s(over: int, last: datetime | None, moment: datetime) -> float:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
+import weakref
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable
 
 from tutela.core.errors import AccessError
@@ -16,6 +17,9 @@ from tutela.core.errors import AccessError
 # Wrong credentials from one network, and from all together, that the log takes in a minute.
 REFUSALS_BY_NETWORK = 20
 REFUSALS = 300
+# Answers of many entries that one account may have on their way, and when to try again.
+LONG_ANSWERS = 4
+LONG_ANSWER_S = 10.0
 # Addresses are cheap to come by; of so many we know how often they asked.
 KEYS = 20_000
 
@@ -53,10 +57,35 @@ class Buckets:
             return 0.0 if taken else (1 - left) / self._rate
 
 
+class Slots:
+    """How many long answers each account has on their way; each may take disk space."""
+
+    def __init__(self) -> None:
+        self._taken: Counter[Hashable] = Counter()
+        self._turn = threading.Lock()
+
+    def take(self, key: Hashable, holder: object) -> bool:
+        """Take a slot for as long as `holder` is there; tell whether there was one."""
+        with self._turn:
+            if self._taken[key] >= LONG_ANSWERS:
+                return False
+            self._taken[key] += 1
+        # However the answer ends, sent, broken off or never begun, it is let go of.
+        weakref.finalize(holder, self._give_back, key)
+        return True
+
+    def _give_back(self, key: Hashable) -> None:
+        with self._turn:
+            self._taken[key] -= 1
+            if not self._taken[key]:
+                del self._taken[key]
+
+
 class Limits:
     """The limits of one server process."""
 
     def __init__(self, requests_per_minute: int) -> None:
+        self._slots = Slots()
         self._requests = Buckets(requests_per_minute)
         self._by_network = Buckets(REFUSALS_BY_NETWORK)
         self._refusals = Buckets(REFUSALS)
@@ -72,6 +101,19 @@ class Limits:
                 "this account asks too often",
                 wait_s,
                 hint="ask again later; Retry-After says when",
+            )
+
+    def long_answer(self, account_id: int | None, answer: object) -> None:
+        """Let an account have one more long answer, for as long as `answer` is there.
+
+        Raises:
+            TooManyError: it has as many on their way as it may.
+        """
+        if not self._slots.take(account_id, answer):
+            raise TooManyError(
+                f"this account has {LONG_ANSWERS} long answers on their way",
+                LONG_ANSWER_S,
+                hint="wait for them; one program syncs a list once at a time",
             )
 
     def refusal(self, network: str) -> None:

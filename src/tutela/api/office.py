@@ -8,6 +8,7 @@ from typing import TypeVar
 from litestar import Request
 from litestar.datastructures import State
 
+from tutela.api.limits import Limits
 from tutela.core.errors import AccessError, ServiceError
 from tutela.core.principal import Principal
 from tutela.core.settings import Settings
@@ -40,6 +41,12 @@ class Desk:
 def desk(request: Asked) -> Desk:
     """Return what the handlers of a request work with."""
     found: Desk = request.app.state.desk
+    return found
+
+
+def limits(request: Asked) -> Limits:
+    """Return the limits of this server."""
+    found: Limits = request.app.state.limits
     return found
 
 

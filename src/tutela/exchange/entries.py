@@ -113,12 +113,13 @@ def dispute(
     return _move(tx, who, list_id, entries, "entry.disputed", EntryState.DISPUTED, reason)
 
 
-def decide(  # noqa: PLR0913, PLR0917 what is decided, and why
+def decide(  # noqa: PLR0913 what is decided, and why
     tx: Connection,
     who: Principal,
     list_id: ListId,
     entries: Collection[EntryId],
-    accept: bool,  # noqa: FBT001 the decision itself
+    *,
+    accept: bool,
     reason: str,
 ) -> int:
     """Take proposed entries onto the list, or decline them. As `withdraw`."""

@@ -6,6 +6,7 @@ in the tests.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from tutela.exchange.model import Content, Listed, ListView
 API: Final = "tutela"
 SIGNALS: Final = ("pdq", "video_md5", "video_sha256")
 CONTENTS: Final = ("photo", "video")
+BANK: Final = re.compile("[A-Z_][A-Z0-9_]*")
 _ENABLED: Final = 1  # HMA's word for content that matches
 
 
@@ -31,7 +33,8 @@ def bank_called(name: str) -> str:
 
 def list_name(bank: str) -> str:
     """Return the name of the list that a bank is, or something that no list is called."""
-    return bank.replace("_", "-").lower() if bank == bank.upper() else ""
+    sound = BANK.fullmatch(bank) is not None
+    return bank.replace("_", "-").lower() if sound else ""
 
 
 def bank(view: ListView) -> dict[str, Any]:

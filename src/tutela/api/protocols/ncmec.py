@@ -10,8 +10,10 @@ import base64
 import re
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping
+import weakref
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import IO, Final
 from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
@@ -92,8 +94,9 @@ class _Half:
         self.kind = kind
         self.count = 0
         self.latest: datetime | None = None
-        # Closed by the answer that this is a half of.
-        self.stream: IO[bytes] = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115
+        self.stream: IO[bytes] = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 see below
+        # Also where the answer is never begun, for the client went away.
+        weakref.finalize(self, self.stream.close)
 
     def add(self, listed: Listed) -> None:
         self.count += 1
@@ -111,14 +114,16 @@ class _Half:
 
 
 class Answer:
-    """The answer to a request for entries, gathered before its first byte is sent.
+    """The answer to a request for entries, gathered before the first of them is sent.
 
-    So that a slow client holds no connection of the database, and the counts in its head are true.
-    It takes `IN_MEMORY` bytes of memory for each kind, however many entries it has.
+    So that a slow client keeps nothing of the database waiting, and the counts ahead of the entries
+    are true. It takes `IN_MEMORY` bytes of memory for each kind, however many entries it has.
+    `following` is the address of the next page, empty where there is none.
     """
 
     def __init__(self) -> None:
         self._halves = {kind: _Half(kind) for kind in Content}
+        self.following = ""
 
     @property
     def count(self) -> int:
@@ -129,14 +134,20 @@ class Answer:
         """Add an entry; those that ceased are told as deleted."""
         self._halves[listed.content].add(listed)
 
-    def pieces(self, following: str = "") -> Iterator[bytes]:
-        """Give the answer in pieces, and let go of it; `following` is the next page's address."""
+    def pieces(self, gathering: Iterable[object] = ()) -> Iterator[bytes]:
+        """Give the answer in pieces, and let go of it.
+
+        `gathering` adds entries. At each step of it a line break is sent: the field's client gives
+        up after a minute without a byte.
+        """
         try:
             yield f'{HEAD}<queryResult xmlns="{NAMESPACE}">'.encode()
+            for _ in gathering:
+                yield b"\n"
             for half in self._halves.values():
                 yield from half.pieces()
-            if following:
-                yield f"<paging><next>{escape(following)}</next></paging>".encode()
+            if self.following:
+                yield f"<paging><next>{escape(self.following)}</next></paging>".encode()
             yield b"</queryResult>\n"
         finally:
             self.close()
@@ -295,6 +306,7 @@ def _not_feedback(why: str) -> InputError:
     return InputError(f"this is no feedback: {why}", code="feedback")
 
 
+@lru_cache(maxsize=1_024)
 def _member(number: int, name: str) -> str:
     return f'<member id="{number}">{_plain(name)}</member>'
 

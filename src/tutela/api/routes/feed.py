@@ -19,11 +19,14 @@ TEXT = "text/plain; charset=utf-8"
 
 
 @reads("/feed", needs=Permission.LISTS_SYNC)
-def feeds(request: Asked) -> dict[str, list[dict[str, object]]]:
-    """Give the lists that there is a feed of for a member."""
+def feeds(request: Asked) -> dict[str, object]:
+    """Tell a program who it is, and of which lists there is a feed for it."""
+    asker = who(request)
     with desk(request).database.read() as tx:
-        views = lists.mine(tx, who(request))
+        views = lists.mine(tx, asker)
     return {
+        "account": asker.name,
+        "organisation": asker.organisation_id,
         "lists": [
             {
                 "list": view.name,
@@ -34,7 +37,7 @@ def feeds(request: Asked) -> dict[str, list[dict[str, object]]]:
                 "radius_bits": view.radius_bits,
             }
             for view in views
-        ]
+        ],
     }
 
 

@@ -7,6 +7,7 @@ field's client throws away what it got and asks for smaller ranges.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Annotated, NamedTuple
 from urllib.parse import urlencode
@@ -17,16 +18,17 @@ from litestar.response import Stream
 
 from tutela.access import accounts
 from tutela.access.model import Permission
-from tutela.api.listing import after_second, alerts, settle, walk
-from tutela.api.office import Asked, desk, who
+from tutela.api.listing import STEP, after_second, alerts, settle
+from tutela.api.office import Asked, Desk, desk, limits, who
 from tutela.api.protocols import ncmec
 from tutela.api.protocols.paging import EPOCH, Place, number
 from tutela.core.errors import AccessError, UsageError
 from tutela.core.ids import EntryId
+from tutela.core.principal import Principal
 from tutela.core.time import iso, now
 from tutela.edge.routes import reads, replaces
-from tutela.exchange import feedback, lookup
-from tutela.exchange.model import Listed
+from tutela.exchange import changes, feedback, lookup
+from tutela.exchange.model import SERVED
 
 XML = "application/xml; charset=utf-8"
 # Up to 100 MB of XML; the field's client shrinks its ranges beyond 100,000 by itself.
@@ -89,21 +91,19 @@ def entries(  # noqa: PLR0913, PLR0917 the parameters of the protocol
     with place.database.read() as tx:
         alerts(tx, asker, name)
     until = settle(place, window.until)
-    answer, following = ncmec.Answer(), ""
+    answer = ncmec.Answer()
+    limits(request).long_answer(asker.account_id, answer)
+    gathering = _gather(place, asker, name, window, until, answer)
     try:
-        with place.database.read() as tx:
-            last: Listed | None = None
-            view = alerts(tx, asker, name)
-            for listed in walk(tx, asker, view, window.after, until, fresh=window.fresh):
-                if last is not None and answer.count == window.size:
-                    following = _next(window, Place.of(last))
-                    break
-                answer.add(listed)
-                last = listed
+        # Errors are told as such until the first bytes are on their way.
+        next(gathering, None)
+        if window.words is None:
+            for _ in gathering:
+                pass
     except BaseException:
         answer.close()
         raise
-    return Stream(answer.pieces(following), media_type=XML)
+    return Stream(answer.pieces(gathering), media_type=XML)
 
 
 @replaces(
@@ -135,6 +135,33 @@ def say(  # noqa: PLR0913, PLR0917 the parts of the address
     answer = ncmec.Answer()
     answer.add(listed)
     return Stream(answer.pieces(), media_type=XML)
+
+
+def _gather(  # noqa: PLR0913, PLR0917 what is asked, by whom, and where it goes
+    place: Desk, asker: Principal, name: str, window: _Window, until: datetime, answer: ncmec.Answer
+) -> Iterator[None]:
+    """Add entries to an answer, a few thousand at each step; between them nothing is held.
+
+    What is changed between two steps moves behind `until`, and is told when the client asks for
+    what comes after.
+    """
+    after, last = window.after, None
+    while True:
+        with place.database.read() as tx:
+            view = alerts(tx, asker, name)
+            found = changes.between(tx, asker, [view], after.after, until, STEP)
+        for listed in found:
+            if window.fresh and listed.state not in SERVED:
+                continue
+            if last is not None and answer.count == window.size:
+                answer.following = _next(window, Place.of(last))
+                return
+            answer.add(listed)
+            last = listed
+        if len(found) < STEP:
+            return
+        after = Place.of(found[-1])
+        yield
 
 
 class _Window(NamedTuple):
