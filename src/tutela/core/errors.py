@@ -11,6 +11,7 @@ TutelaError
  |   +- ContainerError
  +- ServiceError        something outside failed: a disk, a service, a library (exit status 3)
  |   +- SandboxError
+ |   +- FetchError       what is fetched over the network did not come, or not as it should
  +- IntegrityError      what we keep is broken or does not verify (exit status 4)
 
 Each error has a stable `code`, a sentence, and a `hint` that says what to do. Edges (cli, web, api)
@@ -106,6 +107,19 @@ class SandboxError(ServiceError):
     """A confined process could not be started, died, or broke its limits."""
 
     default_code = "sandbox"
+
+
+class FetchError(ServiceError):
+    """Something could not be fetched; `status` is what the server said, 0 where it said nothing.
+
+    Codes: `unreachable`, `status`, `too_long`, `too_slow`, `redirected`.
+    """
+
+    default_code = "unreachable"
+
+    def __init__(self, message: str, *, code: str = "", hint: str = "", status: int = 0) -> None:
+        super().__init__(message, code=code, hint=hint)
+        self.status = status
 
 
 class IntegrityError(TutelaError):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
-from tutela.core.errors import ServiceError
+from tutela.core.errors import ServiceError, UsageError
 
 
 def create(path: Path, secret: bytes) -> None:
@@ -32,3 +33,23 @@ def create(path: Path, secret: bytes) -> None:
         ) from error
     except OSError as error:
         raise ServiceError(f"cannot write {path}: {error.strerror}") from error
+
+
+def read(path: Path, limit_bytes: int) -> bytes:
+    """Return the content of a file that only this user can read.
+
+    Raises:
+        ServiceError: it cannot be read, or is longer than `limit_bytes`.
+        UsageError: others can read it.
+    """
+    try:
+        with path.open("rb") as stream:
+            mode = os.fstat(stream.fileno()).st_mode
+            secret = stream.read(limit_bytes + 1)
+    except OSError as error:
+        raise ServiceError(f"cannot read {path}: {error.strerror}") from error
+    if stat.S_IMODE(mode) & 0o077:
+        raise UsageError(f"{path} can be read by others", hint=f"chmod 600 {path}")
+    if len(secret) > limit_bytes:
+        raise ServiceError(f"{path} is longer than {limit_bytes} bytes")
+    return secret

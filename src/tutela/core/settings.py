@@ -243,6 +243,38 @@ class MatchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     ] = 20_000
 
 
+class ExchangeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How lists are published, and those of others subscribed to."""
+
+    publication: Annotated[
+        Path,
+        msgspec.Meta(description="Folder that a static host serves: what this installation gives."),
+    ] = msgspec.field(default_factory=lambda: _data_home() / "publication")
+    keys: Annotated[
+        Path,
+        msgspec.Meta(description="Folder of the keys that sign the publication, and of drafts."),
+    ] = msgspec.field(default_factory=lambda: _data_home() / "keys" / "exchange")
+    timestamp_hours: Annotated[
+        int,
+        msgspec.Meta(
+            ge=1,
+            le=24 * 30,
+            description="How old the newest publication may be before subscribers call it frozen; "
+            "`tutela serve --api` renews it four times as often.",
+        ),
+    ] = 24
+    subscriptions: Annotated[
+        Path,
+        msgspec.Meta(description="Folder of what this installation knows of those it follows."),
+    ] = msgspec.field(default_factory=lambda: _state_home() / "subscriptions")
+    sync_seconds: Annotated[
+        int, msgspec.Meta(ge=1, description="How often `tutela list sync` looks for something new.")
+    ] = 60
+    file_gib: Annotated[
+        int, msgspec.Meta(ge=1, description="Largest file of a publication that is fetched.")
+    ] = 64
+
+
 class CliSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Who the command line is."""
 
@@ -263,6 +295,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     web: WebSettings = msgspec.field(default_factory=WebSettings)
     api: ApiSettings = msgspec.field(default_factory=ApiSettings)
     match: MatchSettings = msgspec.field(default_factory=MatchSettings)
+    exchange: ExchangeSettings = msgspec.field(default_factory=ExchangeSettings)
     cli: CliSettings = msgspec.field(default_factory=CliSettings)
 
 

@@ -12,7 +12,18 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, false, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    exists,
+    false,
+    func,
+    or_,
+    select,
+    tuple_,
+)
 
 from tutela.access.authorise import require
 from tutela.access.model import Permission
@@ -33,7 +44,7 @@ from tutela.exchange.model import (
 from tutela.store.tables.access import Organisation
 from tutela.store.tables.exchange import EntryCode, ListedEntry
 
-__all__ = ["answer_until", "between", "current", "one", "since"]
+__all__ = ["answer_until", "between", "count", "current", "one", "since"]
 
 _SERVED = sorted(state.value for state in SERVED)
 _AT_ONCE = 500
@@ -94,6 +105,17 @@ def current(
         if len(found) < at_once:
             return
         last = found[-1].id
+
+
+def count(tx: Connection, who: Principal, view: ListView) -> int:
+    """Return how many entries a list serves now.
+
+    Raises:
+        AccessError: `who` may not sync lists.
+    """
+    require(tx, who, Permission.LISTS_SYNC)
+    asked = select(func.count()).select_from(ListedEntry).where(_visible(view))
+    return tx.execute(asked).scalar_one()
 
 
 def one(

@@ -67,7 +67,7 @@ class Run:
         adopted: Collection[str] = (),
     ) -> None:
         self._info, self._entries, self._writer, self._old = info, entries, writer, old
-        self._adopted = adopted
+        self.adopted = adopted
         self._coming = self._batcher()
         self._compared: Counter[str] = Counter()
         # In the order in which they happened: which key, and which entry it has from then on.
@@ -123,7 +123,7 @@ class Run:
         for space, values, positions in columns:
             if space != ENTRY_KEY:
                 self._compared[space] += len(positions)
-            if space in self._adopted:
+            if space in self.adopted:
                 self.sums[space] += rows_sum(space, values, ours[positions])
             else:
                 self._writer.add(space, values, ours[positions])

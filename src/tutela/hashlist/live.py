@@ -22,7 +22,7 @@ import numpy as np
 from tutela.core.entry import Role
 from tutela.core.errors import IntegrityError, ServiceError, UsageError
 from tutela.core.time import now
-from tutela.hashlist.applying import Applied, Change, Outcome, Run
+from tutela.hashlist.applying import Applied, Change, Run
 from tutela.hashlist.growing import (
     FIRST,
     Note,
@@ -139,14 +139,23 @@ class LiveList:
             )
         return Note.decoded(note)
 
-    def apply(self, changes: Iterable[Change], checkpoint: bytes) -> Applied:
+    def apply(
+        self, changes: Iterable[Change], checkpoint: bytes, *, expected: int | None = None
+    ) -> Applied:
         """Make changes, all or none of them, and keep `checkpoint` with them.
 
         A key may come more than once: the last one counts. An entry that says what is there
         already changes nothing, so that a run may be repeated. It takes time and memory for the
         changes, not for the list.
 
+        Args:
+            changes: What changes, in order.
+            checkpoint: What the keeper wants to remember of how far it is.
+            expected: How many entries the list has to have then, where the keeper was told.
+
         Raises:
+            IntegrityError: it would have another number of entries (code `count`). Nothing has
+                changed.
             ServiceError: another process has been writing the index all the time, or the disk
                 failed. Nothing has changed.
         """
@@ -159,6 +168,7 @@ class LiveList:
                 run.take(changes)
                 grown = written(entries, note)
             outcome, info = run.finish(grown.reader(folder))
+            _check_count(info, expected)
             writer.delete_keys(np.uint64(pack_key(number, 0)) + outcome.gone.astype(np.uint64))
             grown = msgspec.structs.replace(grown, info=info, checkpoint=checkpoint)
             writer.note_list(number, burdened(grown, len(outcome.gone), now()).encoded())
@@ -167,7 +177,13 @@ class LiveList:
         return Applied(*outcome[1:], self.tend() or generation)
 
     def load(
-        self, changes: Iterable[Change], checkpoint: bytes, segments: Sequence[Segment] = ()
+        self,
+        changes: Iterable[Change],
+        checkpoint: bytes,
+        segments: Sequence[Segment] = (),
+        *,
+        then: Iterable[Change] = (),
+        expected: int | None = None,
     ) -> Applied:
         """Put other entries in the place of all, and keep `checkpoint` with them.
 
@@ -178,9 +194,12 @@ class LiveList:
             checkpoint: As for `apply`.
             segments: Index rows of these entries that were made elsewhere, numbered in the order of
                 `changes`, among them those of their keys; they are taken instead of being made.
+            then: Changes to make after that, as part of the same.
+            expected: As for `apply`.
 
         Raises:
-            IntegrityError: a segment is damaged or not that of these entries. Nothing has changed.
+            IntegrityError: a segment is damaged or not that of these entries, or as `apply`.
+                Nothing has changed.
             ServiceError: as `apply`.
         """
         with _writing(self.library.path, self._wait_s) as writer:
@@ -197,9 +216,11 @@ class LiveList:
                 with note.writer(folder) as entries:
                     run = Run(info, entries, writer, None, spaces)
                     run.take(changes)
+                    _adopt(writer, run, segments, number, entries.count)
+                    run.take(then)
                     note = written(entries, note)
                 outcome, info = run.finish(note.reader(folder))
-                _adopt(writer, run, segments, note, outcome)
+                _check_count(info, expected)
                 writer.delete_keys(np.uint64(pack_key(number, 0)) + outcome.gone.astype(np.uint64))
                 note = msgspec.structs.replace(note, info=info)
                 writer.note_list(number, burdened(note, len(outcome.gone), now()).encoded())
@@ -243,21 +264,30 @@ class LiveList:
 
 
 def _adopt(
-    writer: IndexWriter, run: Run, segments: Sequence[Segment], note: Note, outcome: Outcome
+    writer: IndexWriter, run: Run, segments: Sequence[Segment], number: int, count: int
 ) -> None:
-    """Take segments in, if they are the rows of the entries that came."""
+    """Take segments in, if they are the rows of the entries that came; later ones have none."""
     if not segments:
         return
     sums = Counter[str]()
     for segment in segments:
-        writer.adopt(segment, note.info.number, note.numbers)
+        writer.adopt(segment, number, count)
         sums[segment.record.space] += segment_sum(segment)
     wanted = {space: total % _WORD for space, total in run.sums.items()}
     spaces = {space: total % _WORD for space, total in sums.items()}
-    if len(outcome.gone) or ENTRY_KEY not in spaces or spaces != wanted:
+    if ENTRY_KEY not in spaces or spaces != wanted:
         raise IntegrityError(
             "the index rows that came with a list are not those of its entries",
             code="segment_foreign",
+        )
+    run.adopted = ()
+
+
+def _check_count(info: ListInfo, expected: int | None) -> None:
+    if expected is not None and info.entries != expected:
+        raise IntegrityError(
+            f"the list {info.name!r} would have {info.entries} entries and should have {expected}",
+            code="count",
         )
 
 

@@ -17,7 +17,7 @@ from tutela.match import space as spaces
 from tutela.match.generation import Generation, load
 from tutela.match.hits import ordered, room_for
 from tutela.match.manifest import ListInfo
-from tutela.match.segment import HINT
+from tutela.match.segment import HINT, Segment
 from tutela.match.writer import IndexWriter
 
 __all__ = ["Index", "IndexWriter", "Matches"]
@@ -142,6 +142,10 @@ class Index:
         """Return how many rows of a space can be found."""
         self.refresh()
         return self._now.count(space)
+
+    def segments(self) -> tuple[Segment, ...]:
+        """Return the segments that hold rows, open as they are."""
+        return tuple(part.segment for part in self._now.by_file.values())
 
     def refresh(self) -> bool:
         """Move on to the present generation; tell whether that was a new one.

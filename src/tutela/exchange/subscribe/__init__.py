@@ -1,0 +1,1 @@
+"""Subscribing: lists that others publish, verified, decrypted and kept in the library."""
