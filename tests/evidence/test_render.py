@@ -210,7 +210,7 @@ def test_nobody_waits_for_a_renderer_that_was_closed_or_has_failed(monkeypatch):
     reached = threading.Event()
     release = threading.Event()
     with Renderer(1) as failing:
-        honest = failing._pool.submit
+        honest = failing._shared._pool.submit
 
         def submit(request: bytes) -> int:
             reached.set()
@@ -218,7 +218,7 @@ def test_nobody_waits_for_a_renderer_that_was_closed_or_has_failed(monkeypatch):
             honest(request)
             raise RuntimeError("the pool broke")
 
-        monkeypatch.setattr(failing._pool, "submit", submit)
+        monkeypatch.setattr(failing._shared._pool, "submit", submit)
         errors: list[BaseException] = []
 
         def work() -> None:

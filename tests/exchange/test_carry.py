@@ -7,7 +7,7 @@ import msgspec
 from tutela.core.entry import Classification, ListEntry, Provenance, State
 from tutela.core.ids import EntryId, ListId, OrganisationId
 from tutela.core.media import Digests, Fingerprint
-from tutela.exchange.carry import carried_by, codes_of, entry_of, listed_of, shown, visible
+from tutela.exchange.carry import carried_by, codes_for, codes_of, entry_of, listed_of
 from tutela.exchange.model import Coded, Content, EntryState, Listed
 
 WHEN = datetime(2026, 11, 22, 10, 0, 1, 5, tzinfo=UTC)
@@ -64,9 +64,15 @@ def test_an_imported_entry_carries_nothing_and_is_under_no_countrys_law():
 
 
 def test_a_member_gets_the_codes_of_its_jurisdictions():
-    codes = LISTED.codes
-    assert shown(codes, frozenset()) == codes
-    assert shown(codes, frozenset({"DE"})) == codes[1:]
-    assert not visible(codes[:1], frozenset({"DE"}))
-    assert visible((), frozenset())
-    assert not visible((), frozenset({"DE"}))
+    entry = entry_of(LISTED, OWN)
+    named = carried_by(entry).jurisdictions
+
+    def codes(*jurisdictions, of=slice(None)):
+        return codes_for(entry.classifications[of], named[of], frozenset(jurisdictions))
+
+    assert codes() == LISTED.codes
+    assert codes("DE") == LISTED.codes[1:]
+    assert codes("GB") == LISTED.codes
+    assert codes("DE", of=slice(0, 1)) is None
+    assert codes(of=slice(0)) == ()
+    assert codes("DE", of=slice(0)) is None

@@ -7,6 +7,7 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 
 from tutela.api import errors, security
+from tutela.api.callers import Callers
 from tutela.api.limits import Limits
 from tutela.api.office import Desk
 from tutela.api.routes import ROUTES
@@ -22,7 +23,13 @@ def build(desk: Desk) -> Litestar:
     """
     app = Litestar(
         list(ROUTES),
-        state=State({"desk": desk, "limits": Limits(desk.settings.api.requests_per_minute)}),
+        state=State(
+            {
+                "desk": desk,
+                "limits": Limits(desk.settings.api.requests_per_minute),
+                "callers": Callers(),
+            }
+        ),
         guards=[security.authorised],
         before_send=[security.add_headers],
         exception_handlers={

@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 from litestar import Request
 from litestar.datastructures import State
 
 from tutela.api.limits import Limits
+from tutela.core.errors import AccessError, ServiceError
 from tutela.core.principal import Principal
 from tutela.core.settings import Settings
+from tutela.exchange.match import Matching
+from tutela.exchange.match_file import Hasher
+from tutela.exchange.match_prefix import Prefixes
 from tutela.hashlist.library import Library
 from tutela.store import Database
 
+T = TypeVar("T")
 Asked = Request[Principal, str | None, State]
 
 
 @dataclass(frozen=True)
 class Desk:
-    """One running API server. `library` is None where no list was imported or published yet."""
+    """One running API server.
+
+    `library`, `matching` and `prefixes` are None where no list was imported or published yet,
+    `hasher` where the operator takes no files.
+    """
 
     settings: Settings
     database: Database
     library: Library | None = None
+    matching: Matching | None = None
+    prefixes: Prefixes | None = None
+    hasher: Hasher | None = None
 
 
 def desk(request: Asked) -> Desk:
@@ -41,3 +54,43 @@ def who(request: Asked) -> Principal:
     """Return who asks; the guard has made sure of it."""
     asker: Principal = request.state.who
     return asker
+
+
+def matching(request: Asked) -> Matching:
+    """Return the matching service of a request.
+
+    Raises:
+        ServiceError: code `no_library`: this server has no list to match against.
+    """
+    return _there(desk(request).matching)
+
+
+def prefixes(request: Asked) -> Prefixes:
+    """Return the look-up by prefix.
+
+    Raises:
+        ServiceError: as `matching`.
+    """
+    return _there(desk(request).prefixes)
+
+
+def _there(found: T | None) -> T:
+    if found is None:
+        raise ServiceError(
+            "there is no list here to match against", code="no_library", hint="ask the operator"
+        )
+    return found
+
+
+def hasher(request: Asked) -> Hasher:
+    """Return what fingerprints files that are sent.
+
+    Raises:
+        AccessError: code `no_files`: the operator takes none.
+    """
+    found = desk(request).hasher
+    if found is None:
+        raise AccessError(
+            "this service takes no files", code="no_files", hint="send hashes, or ask the operator"
+        )
+    return found

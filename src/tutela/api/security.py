@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import anyio.to_thread
 from litestar.connection import ASGIConnection
 from litestar.datastructures import MutableScopeHeaders
 from litestar.enums import ScopeType
@@ -21,6 +22,7 @@ from tutela.edge.routes import PUBLIC
 if TYPE_CHECKING:
     from litestar.types import Message, Scope
 
+    from tutela.api.callers import Callers
     from tutela.api.limits import Limits
     from tutela.api.office import Desk
 
@@ -31,10 +33,11 @@ HEADERS = {
 }
 
 
-def authorised(connection: ASGIConnection, handler: BaseRouteHandler) -> None:  # type: ignore[type-arg]
+async def authorised(connection: ASGIConnection, handler: BaseRouteHandler) -> None:  # type: ignore[type-arg]
     """Find out who asks and whether they may; keep it for the handler.
 
-    A credential that is nobody's, or half another's, is noted in the log.
+    A credential that is nobody's, or half another's, is noted in the log. A route that says
+    `remembers` believes a credential that was good a few seconds ago without a look.
 
     Raises:
         AccessError: no or nobody's credential, or the account may not do this.
@@ -50,16 +53,34 @@ def authorised(connection: ASGIConnection, handler: BaseRouteHandler) -> None:  
             code="sign_in",
             hint="the token of a program, which an administrator enrols",
         )
-    desk: Desk = connection.app.state.desk
     limits: Limits = connection.app.state.limits
+    callers: Callers = connection.app.state.callers
+    permission, remembers = Permission(needs), handler.opt.get("remembers", False)
+    who = callers.known(credential, permission) if remembers else None
+    if who is None:
+        desk: Desk = connection.app.state.desk
+        address = connection.client.host if connection.client else ""
+        who = await anyio.to_thread.run_sync(
+            _let_in, desk, limits, (credential, address), permission
+        )
+        if remembers:
+            callers.remember(credential, permission, who)
+    else:
+        limits.request(who.account_id)
+    connection.state.who = who
+
+
+def _let_in(
+    desk: Desk, limits: Limits, came: tuple[Credential, str], needs: Permission
+) -> Principal:
+    """Return whom a credential from an address stands for, if they may."""
+    credential, address = came
     with desk.database.read() as tx:
         who, refusal = _known(tx, credential)
         if refusal is None:
             limits.request(who.account_id)
-            require(tx, who, Permission(needs))
-            connection.state.who = who
-            return
-    address = connection.client.host if connection.client else ""
+            require(tx, who, needs)
+            return who
     limits.refusal(attempts.network(address))
     with desk.database.write() as tx:
         signin.refuse(tx, who.account_id, address, via=Via.API)

@@ -92,6 +92,11 @@ _LEADS: Mapping[str, str] = {
     "tag.removed": "A tag was taken off a media.",
     "note.written": "A note was written; its text is kept beside the log.",
 }
+_MATCHING: Mapping[str, str] = {
+    "entry.quarantined": "A noisy entry of a list does not answer any more, and why.",
+    "entry.released": "The owner of a list let an entry answer again.",
+    "prefix.enumerated": "A member asked for too many prefixes of digests: refused for the day.",
+}
 _EXCHANGE: Mapping[str, str] = {
     "list.created": "A list was made; its name is kept beside the log.",
     "list.closed": "Nothing more is added to a list.",
@@ -129,6 +134,7 @@ GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
     "Grades": _GRADES,
     "Series, victims, tags and notes": _LEADS,
     "Exchange of lists": _EXCHANGE,
+    "Matching for platforms": _MATCHING,
     "Installation": _INSTALLATION,
 }
 ACTIONS: Final[Mapping[str, str]] = {

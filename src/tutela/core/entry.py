@@ -36,6 +36,14 @@ class Classification(msgspec.Struct, frozen=True):
     code: str
 
 
+class Coded(msgspec.Struct, frozen=True):
+    """A classification under a scheme, by the law of a jurisdiction (ISO 3166-1 or `INT`)."""
+
+    jurisdiction: str
+    scheme: str
+    code: str
+
+
 class Provenance(msgspec.Struct, frozen=True):
     """Where an entry came from: list, file, record number in it (from 1), when and from whom."""
 

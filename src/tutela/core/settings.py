@@ -202,6 +202,47 @@ class ApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     ] = msgspec.field(default_factory=lambda: _data_home() / "keys" / "feed.key")
 
 
+class MatchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How `tutela serve --api` matches for platforms."""
+
+    files: Annotated[
+        bool,
+        msgspec.Meta(
+            description="Whether files may be sent to be matched; they are decoded in confined "
+            "processes and not kept."
+        ),
+    ] = False
+    quarantine_contents: Annotated[
+        int,
+        msgspec.Meta(
+            ge=0,
+            description="An entry that so many different contents resemble within the window does "
+            "not answer by resemblance any more until its owner releases it; 0 for never.",
+        ),
+    ] = 1000
+    quarantine_minutes: Annotated[
+        int, msgspec.Meta(ge=1, description="The window in which those contents are counted.")
+    ] = 60
+    quarantine_reports: Annotated[
+        int,
+        msgspec.Meta(
+            ge=0,
+            description="An entry that so many members report as a false positive does not answer "
+            "at all until its owner releases it; 0 for never.",
+        ),
+    ] = 2
+    prefix_anonymity: Annotated[
+        int,
+        msgspec.Meta(
+            ge=1, description="Digests of a member's lists that share a prefix, on average."
+        ),
+    ] = 64
+    prefixes_per_day: Annotated[
+        int,
+        msgspec.Meta(ge=1, description="Different prefixes that one member may ask in a day."),
+    ] = 20_000
+
+
 class ExchangeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How lists are published, and those of others subscribed to."""
 
@@ -253,6 +294,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     audit: AuditSettings = msgspec.field(default_factory=AuditSettings)
     web: WebSettings = msgspec.field(default_factory=WebSettings)
     api: ApiSettings = msgspec.field(default_factory=ApiSettings)
+    match: MatchSettings = msgspec.field(default_factory=MatchSettings)
     exchange: ExchangeSettings = msgspec.field(default_factory=ExchangeSettings)
     cli: CliSettings = msgspec.field(default_factory=CliSettings)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -103,26 +104,31 @@ def carried_by(entry: ListEntry) -> Carried:
 
 def codes_of(entry: ListEntry, carried: Carried) -> tuple[Coded, ...]:
     """Return the classifications of an entry by jurisdiction; imported ones name none."""
-    named = carried.jurisdictions
-    if len(named) != len(entry.classifications):
-        named = (INTERNATIONAL,) * len(entry.classifications)
-    return tuple(
+    codes = codes_for(entry.classifications, carried.jurisdictions, frozenset())
+    return codes or ()
+
+
+@lru_cache(maxsize=8192)  # an entry has few classifications, and thousands have the same
+def codes_for(
+    classifications: tuple[Classification, ...],
+    named: tuple[str, ...],
+    jurisdictions: frozenset[str],
+) -> tuple[Coded, ...] | None:
+    """Return the codes that a member gets, or None where the entry is not for it.
+
+    A member of no named jurisdictions gets all; others get an entry if one of its codes is theirs
+    or international, and only those codes.
+    """
+    if len(named) != len(classifications):
+        named = (INTERNATIONAL,) * len(classifications)
+    codes = tuple(
         Coded(jurisdiction, c.scheme, c.code)
-        for jurisdiction, c in zip(named, entry.classifications, strict=True)
+        for jurisdiction, c in zip(named, classifications, strict=True)
     )
+    return shown(codes, jurisdictions) or (None if jurisdictions else ())
 
 
 def shown(codes: Sequence[Coded], jurisdictions: frozenset[str]) -> tuple[Coded, ...]:
-    """Return the codes that a member of some jurisdictions gets; none named means all."""
-    if not jurisdictions:
-        return tuple(codes)
-    return tuple(
-        code
-        for code in codes
-        if code.jurisdiction == INTERNATIONAL or code.jurisdiction in jurisdictions
-    )
-
-
-def visible(codes: Sequence[Coded], jurisdictions: frozenset[str]) -> bool:
-    """Tell whether such a member gets the entry at all: one of its codes must be theirs."""
-    return not jurisdictions or bool(shown(codes, jurisdictions))
+    """Return the codes that a member gets, which are all where no jurisdiction is named."""
+    wanted = jurisdictions | {INTERNATIONAL}
+    return tuple(c for c in codes if not jurisdictions or c.jurisdiction in wanted)

@@ -30,6 +30,7 @@ from tutela.access.model import Permission
 from tutela.core.ids import EntryId, ListId, OrganisationId
 from tutela.core.media import PDQ, Digests, Fingerprint
 from tutela.core.principal import Principal
+from tutela.exchange.carry import shown
 from tutela.exchange.head import answer_until
 from tutela.exchange.model import (
     INTERNATIONAL,
@@ -178,8 +179,6 @@ def _codes(tx: Connection, entries: Sequence[int]) -> dict[int, list[Coded]]:
 
 
 def _whole(row: Any, codes: Sequence[Coded], jurisdictions: frozenset[str]) -> Listed:
-    wanted = jurisdictions | {INTERNATIONAL}
-    shown = tuple(c for c in codes if not jurisdictions or c.jurisdiction in wanted)
     fingerprints = [Fingerprint(name, bytes.fromhex(v)) for name, v in sorted(row.others.items())]
     if row.pdq is not None:
         quality = 100 if row.pdq_quality is None else row.pdq_quality
@@ -189,7 +188,7 @@ def _whole(row: Any, codes: Sequence[Coded], jurisdictions: frozenset[str]) -> L
         state=EntryState(row.state),
         digests=Digests(row.md5, row.sha1, row.sha256),
         fingerprints=tuple(fingerprints),
-        codes=shown,
+        codes=shown(codes, jurisdictions),
         tags=tuple(row.tags),
         reference=row.reference,
     )

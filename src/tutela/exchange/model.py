@@ -7,12 +7,15 @@ from datetime import datetime
 
 import msgspec
 
+from tutela.core import entry as core_entry
 from tutela.core.entry import Role
 from tutela.core.ids import EntryId, FeedbackId, ListId, OrganisationId
 from tutela.core.media import Digests, Fingerprint
 
 # Under no country's law: what a scheme says wherever it is used.
 INTERNATIONAL = "INT"
+
+Coded = core_entry.Coded
 
 
 class EntryState(enum.StrEnum):
@@ -55,14 +58,6 @@ class Verdict(enum.StrEnum):
     CONFIRM = "confirm"
     DISPUTE = "dispute"
     FALSE_POSITIVE = "false_positive"
-
-
-class Coded(msgspec.Struct, frozen=True):
-    """A classification under a scheme, by the law of a jurisdiction (ISO 3166-1 or `INT`)."""
-
-    jurisdiction: str
-    scheme: str
-    code: str
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):

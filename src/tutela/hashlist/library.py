@@ -221,6 +221,28 @@ class Library:
             for (digests, _), keys in zip(queries, proposed, strict=True)
         ]
 
+    def under(
+        self, algorithm: str, prefix: int, bits: int, lists: Collection[int]
+    ) -> list[tuple[bytes, Hit]]:
+        """Return digests of some lists that begin with some bits, each with the hit it would be.
+
+        Raises:
+            UsageError: this is no algorithm of digests, or the prefix does not fit its bits.
+        """
+        while True:
+            self.refresh()
+            view = self._view
+            values, keys = self._index.under(algorithm, prefix, bits)
+            if self._index.generation == view.generation:
+                break
+        found = []
+        for value, key in zip(values, keys.tolist(), strict=True):
+            if unpack_key(key)[0] in lists:
+                digest = value.tobytes()
+                asked = Digests(**{algorithm: digest})
+                found += [(digest, hit) for hit in judged(asked, {key: None}, view.resolve)]
+        return found
+
     def add(  # noqa: PLR0913 - each says one thing of the file that the file does not say
         self,
         file: Path,

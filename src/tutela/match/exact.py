@@ -67,6 +67,16 @@ def _first_at_least(values: NDArray[np.uint8], wanted: np.uint64) -> int:
     return low
 
 
+@kernel()
+def between(values: NDArray[np.uint8], low: np.uint64, high: np.uint64) -> tuple[int, int]:
+    """Return from and to which row the prefixes lie between two numbers, both included."""
+    first = _first_at_least(values, low)
+    last: int = values.shape[0]
+    if high + np.uint64(1) != np.uint64(0):
+        last = _first_at_least(values, high + np.uint64(1))
+    return first, last
+
+
 @kernel(entry=False)
 def _equal(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
     for place in range(one.size):  # noqa: SIM110 a kernel has no all()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tutela.core.errors import IntegrityError, UsageError
 from tutela.match import manifest as manifests
 from tutela.match.deleted import read_dead
+from tutela.match.exact import between
 from tutela.match.hits import alive
 from tutela.match.key import ENTRY_BITS
 from tutela.match.manifest import ListInfo, Manifest
@@ -61,6 +62,25 @@ class Generation:
             own = part.keys[part.keys >> np.uint64(ENTRY_BITS) == np.uint64(list_number)]
             found.append(own[alive(own, part.record.born, self.dead)])
         return np.sort(np.concatenate(found))
+
+    def under(
+        self, space: str, prefix: int, bits: int
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint64]]:
+        """Return values (n, w) and keys (n,) of the rows whose first bits are those of `prefix`."""
+        rest = 64 - bits
+        low = np.uint64(prefix << rest)
+        high = np.uint64((prefix << rest) + (1 << rest) - 1)
+        values, keys = [], []
+        for part in self.parts.get(space, ()):
+            rows = part.segment.arrays["values"]
+            first, last = between(rows, low, high)
+            own = part.keys[first:last]
+            living = alive(own, part.record.born, self.dead)
+            values.append(rows[first:last][living])
+            keys.append(own[living])
+        if not keys:
+            return np.empty((0, 0), np.uint8), np.empty(0, np.uint64)
+        return np.concatenate(values), np.concatenate(keys)
 
     def segments(self) -> list[Segment]:
         """Return all segments, that of the deleted keys included."""

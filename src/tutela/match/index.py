@@ -118,6 +118,26 @@ class Index:
         self.refresh()
         return _found(self._now, space, checked, 0)
 
+    def under(
+        self, space: str, prefix: int, bits: int
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint64]]:
+        """Return values (n, w) and keys (n,) of all live rows that begin with some bits.
+
+        Args:
+            space: One of digests, whose values are stored as they are.
+            prefix: The first `bits` bits of the values, as a number.
+            bits: How many, 0 to 63.
+
+        Raises:
+            UsageError: the space is of other values, or the prefix does not fit its bits.
+        """
+        if space not in spaces.DIGEST_BYTES:
+            raise UsageError(f"values of {space} have no prefix", hint="name a digest")
+        if not (0 <= bits < 64 and 0 <= prefix < 1 << bits):
+            raise UsageError(f"{prefix} is no prefix of {bits} bits")
+        self.refresh()
+        return self._now.under(space, prefix, bits)
+
     def count(self, space: str) -> int:
         """Return how many rows of a space can be found."""
         self.refresh()

@@ -22,8 +22,13 @@ _ENABLED: Final = 1  # HMA's word for content that matches
 
 
 def bank_name(view: ListView) -> str:
+    """Return the name of the bank that a list is."""
+    return bank_called(view.name)
+
+
+def bank_called(name: str) -> str:
     """Return a list's name as a bank's: `^[A-Z_][A-Z0-9_]*$`. List names have no underscore."""
-    return view.name.upper().replace("-", "_")
+    return name.upper().replace("-", "_")
 
 
 def list_name(bank: str) -> str:

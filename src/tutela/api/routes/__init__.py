@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from litestar.handlers import HTTPRouteHandler
 
-from tutela.api.routes import feed, graph, hma, ncmec, status, stopncii
+from tutela.api.routes import feed, graph, hma, hma_match, match, ncmec, prefix, status, stopncii
 
 ROUTES: list[HTTPRouteHandler] = [
     *status.ROUTES,
+    *match.ROUTES,
+    *prefix.ROUTES,
     *ncmec.ROUTES,
     *stopncii.ROUTES,
     *graph.ROUTES,
     *hma.ROUTES,
+    *hma_match.ROUTES,
     *feed.ROUTES,
 ]
