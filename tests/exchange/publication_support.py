@@ -33,7 +33,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
-    def do_GET(self):  # noqa: N802 the base class's name
+    def do_GET(self):
         self.server.asked.append((self.path, self.headers.get("Range")))
         for ending, answer in self.server.odd.items():
             if ending in self.path:

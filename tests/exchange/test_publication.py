@@ -305,7 +305,9 @@ def test_steps_that_are_cut_bent_or_reordered_are_refused(publication, lists, tw
         with pytest.raises(IntegrityError):
             decoded(encoded(replace(head, steps=wrong)))
     with pytest.raises(IntegrityError):
-        decoded(encoded(replace(head, full=replace(head.full, state=first.from_state, generation=9))))
+        decoded(
+            encoded(replace(head, full=replace(head.full, state=first.from_state, generation=9)))
+        )
     assert decoded(encoded(head)) == head
     assert head.after(first.from_state) == head.steps
     assert head.after(third.state) == ()
@@ -321,7 +323,9 @@ def test_a_list_that_comes_to_another_count_is_taken_anew(publication, lists, tw
     from tutela.hashlist.live import Change, LiveList
 
     meddled = LiveList.open(south.home / "library", "known")
-    meddled.apply([Change(b"x", next(meddled.library.entries(meddled.info.number)))], meddled.checkpoint())
+    meddled.apply(
+        [Change(b"x", next(meddled.library.entries(meddled.info.number)))], meddled.checkpoint()
+    )
     added(lists, 2)
     publication.publish()
     assert (south.sync()[0].by, south.library().info("known").entries) == ("copy", 3)
