@@ -138,7 +138,7 @@ def by_number(tx: Connection, who: Principal, number: str) -> CaseInfo:
         if not allows(who, Permission.CASE_READ):
             raise
         raise AccessError(
-            f"there is no case {number}, or you are not on its team",
+            "there is no such case, or you are not on its team",
             code=error.code,
             hint="tutela case list shows yours; a supervisor or examiner of its team can add you",
         ) from None
