@@ -28,6 +28,7 @@ def build(desk: Desk) -> Litestar:
                 "desk": desk,
                 "limits": Limits(desk.settings.api.requests_per_minute),
                 "callers": Callers(),
+                "routes": tuple(ROUTES),
             }
         ),
         guards=[security.authorised],

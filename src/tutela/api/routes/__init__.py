@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from litestar.handlers import HTTPRouteHandler
 
-from tutela.api.routes import feed, graph, hma, hma_match, match, ncmec, prefix, status, stopncii
+from tutela.api.routes import (
+    feed,
+    graph,
+    hma,
+    hma_match,
+    lists,
+    match,
+    ncmec,
+    openapi,
+    prefix,
+    status,
+    stopncii,
+)
 
 ROUTES: list[HTTPRouteHandler] = [
     *status.ROUTES,
     *match.ROUTES,
     *prefix.ROUTES,
+    *lists.ROUTES,
+    *openapi.ROUTES,
     *ncmec.ROUTES,
     *stopncii.ROUTES,
     *graph.ROUTES,

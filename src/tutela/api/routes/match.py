@@ -13,7 +13,7 @@ from tutela.access.model import Permission
 from tutela.api.office import Asked, hasher, matching, who
 from tutela.core import matchform
 from tutela.core.errors import InputError
-from tutela.core.matching import Known, Question, checked_size, known
+from tutela.core.matching import Answer, Known, Question, checked_size, known
 from tutela.edge.routes import changes
 
 JSON = "application/json"
@@ -25,7 +25,13 @@ _decode = msgspec.json.Decoder(Question).decode
 _encode = msgspec.json.Encoder().encode
 
 
-@changes("/v1/match", needs=Permission.MATCH, remembers=True)
+@changes(
+    "/v1/match",
+    needs=Permission.MATCH,
+    remembers=True,
+    takes={JSON: Question, matchform.MEDIA_TYPE: None, "application/octet-stream": None},
+    gives={JSON: Answer, matchform.MEDIA_TYPE: None},
+)
 def match(request: Asked, body: RawBody, lists: Lists = None) -> Response[bytes]:
     """Tell what contents meet on the lists that the member may use.
 

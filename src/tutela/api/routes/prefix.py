@@ -20,7 +20,7 @@ def terms(request: Asked) -> Terms:
     return prefixes(request).terms(who(request))
 
 
-@changes("/v1/prefix", needs=Permission.MATCH)
+@changes("/v1/prefix", needs=Permission.MATCH, takes={"application/json": PrefixQuestion})
 def rows(request: Asked, body: RawBody) -> PrefixAnswer:
     """Give everything that is listed under some prefixes, as much for every prefix."""
     try:
