@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from tutela.cli import output
+from tutela.cli import list_owned, output
 from tutela.core import settings as core_settings
 from tutela.core.entry import Role
 from tutela.core.errors import ServiceError, UsageError
@@ -26,9 +26,18 @@ _HEADER = f"{'name':<32} {'role':<10}{'entries':>12}  {'format':<15}{'received':
 
 app = App(
     name="list",
-    help="Import, export and describe hash lists.",
+    help="Hash lists: those you match against, and those you publish to members.",
     default_parameter=Parameter(negative=()),
 )
+for _owned in (
+    list_owned.create,
+    list_owned.add,
+    list_owned.members,
+    list_owned.withdraw,
+    list_owned.diff,
+    list_owned.feedback,
+):
+    app.command(_owned)
 
 
 @app.command(name="import")
