@@ -52,9 +52,9 @@ def files(body: bytes, boundary: bytes) -> Iterator[bytes]:
             raise _malformed()
         end = body.find(b"\r\n" + delimiter, at)
         head_end = body.find(b"\r\n\r\n", at)
-        if end < 0 or not at <= head_end <= end or head_end - at > _HEADERS_LIMIT:
+        if end < 0 or not at <= head_end <= end - 4 or head_end - at > _HEADERS_LIMIT:
             raise _malformed()
-        content = body[head_end + 4 : end] if head_end + 4 <= end else b""
+        content = body[head_end + 4 : end]
         if _may_be_upload(body[at + 2 : head_end + 2], content):
             yield content
         at = end + 2 + len(delimiter)
