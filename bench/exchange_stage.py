@@ -39,6 +39,7 @@ from tutela.store.tables.access import AccountRole as AccountRoleRow
 from tutela.store.tables.exchange import PublishedList
 
 LIST = "alerts"
+FRESH = "fresh"  # the list that grows while it is asked
 QUERIES = 1 << 15
 BLOCK = 1 << 17
 WHEN = datetime(2026, 11, 22, tzinfo=UTC)
@@ -99,22 +100,23 @@ def _block(  # noqa: PLR0913, PLR0917 what is written, and where to
     records, digests = [], []
     for place, code in enumerate(codes):
         bits = code.tobytes()
-        sha256 = hashlib.sha256(bits).digest()
-        digests.append(sha256)
-        records.append(encode(Record.of(entry_of(_listed(begin + place, bits, sha256), own), own)))
+        one = listed(begin + place, bits)
+        digests.append(one.digests.sha256 or b"")
+        records.append(encode(Record.of(entry_of(one, own), own)))
     ends = np.cumsum([len(record) for record in records], dtype=np.uint32)
     entries.append(b"".join(records), ends)
     writer.add(PDQ, codes, keys)
     writer.add("sha256", np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32), keys)
 
 
-def _listed(number: int, bits: bytes, sha256: bytes) -> Listed:
+def listed(number: int, bits: bytes) -> Listed:
+    """Return an invented entry."""
     return Listed(
         id=EntryId(number + 1),
         list_id=ListId(1),
         content=Content.IMAGE,
         state=EntryState.ACTIVE,
-        digests=Digests(sha256=sha256),
+        digests=Digests(sha256=hashlib.sha256(bits).digest()),
         fingerprints=(Fingerprint(PDQ, bits),),
         codes=(Coded("INT", "interpol-baseline", "1"), Coded("GB", "uk-abc", "A")),
         tags=("series-7",),
@@ -164,19 +166,20 @@ def _database(folder: Path) -> str:
                     account_id=account, role=AccountRole.LIST_MEMBER.value
                 )
             )
-            tx.execute(
-                insert(PublishedList).values(
-                    name=LIST,
-                    title="Alerts",
-                    purpose="benchmark",
-                    owner_id=office,
-                    role=Role.ALERT.value,
-                    radius_bits=31,
-                    state="open",
-                    generation=0,
-                    created_at=WHEN,
+            for name in (LIST, FRESH):
+                tx.execute(
+                    insert(PublishedList).values(
+                        name=name,
+                        title=name,
+                        purpose="benchmark",
+                        owner_id=office,
+                        role=Role.ALERT.value,
+                        radius_bits=31,
+                        state="open",
+                        generation=0,
+                        created_at=WHEN,
+                    )
                 )
-            )
     return token
 
 
@@ -192,8 +195,9 @@ def serving(stage: Stage, port: int) -> Iterator[subprocess.Popen[bytes]]:
         # Its invented contents resemble the same entries all the time.
         "[match]\nquarantine_contents = 0\n"
     )
-    command = [Path(sys.executable).with_name("tutela"), "serve", "--api", "--config", settings]
-    server = subprocess.Popen(command, stderr=None, env=_plain_environment())
+    tutela = str(Path(sys.executable).with_name("tutela"))
+    command = [tutela, "serve", "--api", "--config", str(settings)]
+    server = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=_plain_environment())
     try:
         _wait(port, server)
         yield server
