@@ -116,6 +116,16 @@ _EXCHANGE: Mapping[str, str] = {
     "feedback.given": "A member confirmed, disputed or reported an entry.",
     "feedback.answered": "The owner accepted or declined feedback; the reason is kept beside.",
 }
+_PUBLICATION: Mapping[str, str] = {
+    "publication.begun": "A publication of lists was begun; `waits` for signatures or not.",
+    "publication.rotated": "Other keys sign for a role of the publication.",
+    "publication.renewed": "Root and targets of the publication run for another year.",
+    "publication.accepted": "Drafts that were signed elsewhere were published.",
+    "subscription.begun": "A publication is followed; its address is kept beside the log.",
+    "subscription.ended": "A publication is followed no more.",
+    "subscription.applied": "A generation of a list of others came into the library.",
+    "subscription.refused": "A publication or a list of it was refused, and why; said once.",
+}
 _INSTALLATION: Mapping[str, str] = {
     "audit.exported": "Events of the log were exported, in which format.",
     "audit.erased": "Words kept beside an event were erased; why, and by what authority, is kept.",
@@ -135,6 +145,7 @@ GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
     "Series, victims, tags and notes": _LEADS,
     "Exchange of lists": _EXCHANGE,
     "Matching for platforms": _MATCHING,
+    "Publications and subscriptions": _PUBLICATION,
     "Installation": _INSTALLATION,
 }
 ACTIONS: Final[Mapping[str, str]] = {

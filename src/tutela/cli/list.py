@@ -40,6 +40,25 @@ for _owned in (
     app.command(_owned)
 
 
+app.command(
+    "tutela.cli.list_publish:publish",
+    name="publish",
+    help="Lay lists where their members get them.",
+)
+app.command(
+    "tutela.cli.list_keys:app", name="keys", help="Make, rotate and use the keys of a publication."
+)
+app.command(
+    "tutela.cli.list_sync:subscribe", name="subscribe", help="Follow lists that others publish."
+)
+app.command(
+    "tutela.cli.list_sync:unsubscribe", name="unsubscribe", help="Follow a publication no more."
+)
+app.command(
+    "tutela.cli.list_sync:sync", name="sync", help="Bring the lists that are followed up to date."
+)
+
+
 @app.command(name="import")
 def import_(
     file: Path,

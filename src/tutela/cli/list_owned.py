@@ -69,6 +69,7 @@ def add(
     code: str = "",
     tag: list[str] | None = None,
     format_: Annotated[str, Parameter(name="--format")] = "",
+    algorithm: str = "",
     config: Path | None = None,
 ) -> int:
     """Put contents on a list: those of a file, or those that enough organisations agree on.
@@ -91,6 +92,7 @@ def add(
         code: The code under --scheme.
         tag: A word for every entry of the file; may be repeated.
         format_: Format of the file; recognised by its content if left out.
+        algorithm: What the hashes are if the file does not say: md5, sha1, sha256, pdq or photodna.
         config: Settings file.
     """
     from tutela.cli.open import opened  # noqa: PLC0415 - heavy, as above
@@ -106,7 +108,8 @@ def add(
             view = lists.view(tx, office.who, name)
         if file is None:
             return _take(office, view, grades, law)
-        return _receive(office, view, file, (scheme, code, format_), law, tag or [])
+        said = {"scheme": scheme, "code": code, "format": format_ or None, "algorithm": algorithm}
+        return _receive(office, view, file, said, law, tag or [])
 
 
 def withdraw(
@@ -326,17 +329,16 @@ def _receive(  # noqa: PLR0917 what the file does not say
     office: Office,
     view: ListView,
     file: Path,
-    words: tuple[str, str, str],
+    said: dict[str, Any],
     law: str,
     tags: list[str],
 ) -> int:
     from tutela.exchange import entries  # noqa: PLC0415 - heavy, as above
     from tutela.exchange.receive import Received  # noqa: PLC0415 - as above
 
-    scheme, code, format_ = words
     counts = dict.fromkeys(("added", "changed", "unchanged", "kept_withdrawn"), 0)
     refused: dict[str, int] = {}
-    with Received(file, view.role, scheme, code, format_) as received:
+    with Received(file, view.role, **said) as received:
         for part in _parts(received.candidates(law, tags)):
             with office.database.write() as tx:
                 done = entries.add(tx, office.who, view.id, part)

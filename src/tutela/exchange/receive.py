@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from tutela.core.entry import ListEntry, Role
 from tutela.exchange.candidate import Candidate
@@ -19,6 +19,8 @@ _NAME = "received"
 class Received:
     """A file, read by a confined process into a folder of its own; a context manager.
 
+    `said` are those options of `Library.add` that say what the file does not.
+
     `report` says what was read and what is in quarantine.
 
     Raises:
@@ -26,13 +28,11 @@ class Received:
         SandboxError: the confined reader broke its limits.
     """
 
-    def __init__(self, file: Path, role: Role, scheme: str, code: str, format_: str) -> None:
+    def __init__(self, file: Path, role: Role, **said: Any) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="tutela-received-")
         try:
             self._library = Library.create(Path(self._folder.name) / "library")
-            self.report: ImportReport = self._library.add(
-                file, name=_NAME, role=role, scheme=scheme, code=code, format=format_ or None
-            )
+            self.report: ImportReport = self._library.add(file, name=_NAME, role=role, **said)
         except BaseException:
             self._folder.cleanup()
             raise
