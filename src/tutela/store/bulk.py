@@ -82,6 +82,25 @@ def upsert_rows(
     _run(tx, _insert(tx.dialect, core, tuple(rows[0]), ending), _by_key(rows, chosen))
 
 
+def add_rows(
+    tx: Connection, table: type[Table], rows: Sequence[Row], counters: Sequence[str]
+) -> None:
+    """Insert rows; where one with this primary key is there, add to its counters instead.
+
+    No two rows may have the same key.
+    """
+    if not rows:
+        return
+    core = _core(table)
+    key = tuple(core.primary_key.columns.keys())
+    quote = tx.dialect.identifier_preparer.quote
+    mine = quote(core.name)
+    names = map(quote, counters)
+    setting = ", ".join(f"{name} = {mine}.{name} + excluded.{name}" for name in names)
+    ending = f"ON CONFLICT ({', '.join(map(quote, key))}) DO UPDATE SET {setting}"
+    _run(tx, _insert(tx.dialect, core, tuple(rows[0]), ending), _by_key(rows, key))
+
+
 def update_rows(
     tx: Connection, table: type[Table], rows: Sequence[Row], key: Names | None = None
 ) -> int:
