@@ -70,7 +70,7 @@ class ListedEntry(Table):
     __table_args__ = (
         UniqueConstraint("list_id", "identity"),
         Index("ix_listed_entries_change", "list_id", "change"),
-        Index("ix_listed_entries_changed_at", "changed_at", "id"),
+        Index("ix_listed_entries_changed_at", "list_id", "changed_at", "id"),
     )
 
     id: Mapped[Key]

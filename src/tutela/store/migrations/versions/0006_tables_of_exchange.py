@@ -146,7 +146,9 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("listed_entries", schema=None) as batch_op:
         batch_op.create_index("ix_listed_entries_change", ["list_id", "change"], unique=False)
-        batch_op.create_index("ix_listed_entries_changed_at", ["changed_at", "id"], unique=False)
+        batch_op.create_index(
+            "ix_listed_entries_changed_at", ["list_id", "changed_at", "id"], unique=False
+        )
         batch_op.create_index(batch_op.f("ix_listed_entries_md5"), ["md5"], unique=False)
         batch_op.create_index(batch_op.f("ix_listed_entries_media_id"), ["media_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_listed_entries_pdq"), ["pdq"], unique=False)
