@@ -30,7 +30,7 @@ COMMANDS = (
     *(("account", verb) for verb in ("list", "invite", "roles", "close", "token")),
     ("audit",),
     *(("audit", verb) for verb in ("verify", "checkpoint", "proof", "check", "consistency")),
-    *(("audit", verb) for verb in ("key", "witness-key", "witness", "export")),
+    *(("audit", verb) for verb in ("key", "witness-key", "witness", "export", "erase")),
     ("vault",),
     *(("vault", verb) for verb in ("check", "rotate", "key")),
     ("db",),

@@ -1,7 +1,7 @@
 """Bring src/tutela/web/languages/*.po in step with what pages say; with --check, only compare.
 
 What pages say: texts of templates and pages; words of the grading schemes and facets; errors and
-hints that the rooms below raise with constant words (those made up with values stay English).
+hints that the rooms below raise. What those fill in is named `given_...` in the catalogs.
 New texts come in untranslated: fill in `msgstr` and run it again.
 """
 
@@ -50,7 +50,7 @@ def said() -> Catalog:
 
 
 def _errors() -> Iterator[str]:
-    """Yield the constant sentences and hints of errors."""
+    """Yield the sentences and hints of errors."""
     for room in ROOMS:
         for path in sorted((TUTELA / room).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -59,8 +59,40 @@ def _errors() -> Iterator[str]:
                 if isinstance(node.func, ast.Name) and node.func.id in ERRORS:
                     hints = [one.value for one in node.keywords if one.arg == "hint"]
                     for text in node.args[:1] + hints:
-                        if isinstance(text, ast.Constant) and text.value:
-                            yield str(text.value)
+                        yield from _sentences(text)
+
+
+def _sentences(node: ast.expr) -> Iterator[str]:
+    """Yield what an expression says; the values in it under names, in place of themselves."""
+    if isinstance(node, ast.IfExp):
+        yield from (*_sentences(node.body), *_sentences(node.orelse))
+    elif isinstance(node, ast.Constant) and node.value:
+        yield str(node.value)
+    elif isinstance(node, ast.JoinedStr):
+        names: list[str] = []
+        parts = []
+        for part in node.values:
+            if isinstance(part, ast.Constant):
+                parts.append(str(part.value).replace("%", "%%"))
+            elif isinstance(part, ast.FormattedValue):
+                name = f"given_{_name(part.value)}"
+                names.append(name)
+                again = names.count(name)
+                parts.append(f"%({name}{again if again > 1 else ''})s")
+        if any(re.search(r"\w{2}", part) for part in parts if not part.startswith("%(")):
+            yield "".join(parts)
+
+
+def _name(node: ast.expr) -> str:
+    """Return what to call a value: its own name, or that of what it is taken from."""
+    if isinstance(node, ast.Name):
+        return node.id.lower()
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Name):
+            return inner.id.lower()
+    return "value"
 
 
 def _schemes() -> Iterator[str]:

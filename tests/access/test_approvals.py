@@ -111,9 +111,12 @@ def test_about_a_case_only_its_team_or_a_supervisor_of_its_organisation_grants(o
         assert code_of(office.decide, who, number) == "second_person"
         with office.home.database.read() as tx:
             assert approvals.pending(tx, who) == []
+    both = office.home.person(Role.GRADER, Role.ADMINISTRATOR)
     with office.home.database.write() as tx:
-        teams.add(tx, office.asker, office.case, stranger.account_id)
-    office.decide(stranger, number)
+        for who in (stranger, both):
+            teams.add(tx, office.asker, office.case, who.account_id)
+    assert code_of(office.decide, stranger, number) == "second_person"
+    office.decide(both, number)
 
 
 def test_a_grant_is_for_this_and_for_those_two_only(office):
@@ -208,14 +211,16 @@ def test_with_a_second_one_roles_wait_for_them(home):
 
 def test_an_administrator_is_closed_by_two_and_others_by_one(home):
     first, second = home.person(Role.ADMINISTRATOR), home.person(Role.ADMINISTRATOR)
-    grader = home.person(Role.GRADER)
+    grader, third = home.person(Role.GRADER), home.person(Role.SUPERVISOR)
     with home.database.write() as tx:
         assert changes.close(tx, first, grader.account_id, "left") is None
         number = changes.close(tx, first, second.account_id, "left")
         accounts.principal(tx, second.account_id, Via.WEB)
         with pytest.raises(AccessError):
             accounts.principal(tx, grader.account_id, Via.WEB)
-        approvals.decide(tx, second, number, granted=True)
+        with pytest.raises(AccessError):
+            approvals.decide(tx, second, number, granted=True)
+        approvals.decide(tx, third, number, granted=True)
         changes.carry_out(tx, first, number, "account.close", second.account_id)
         with pytest.raises(AccessError):
             accounts.principal(tx, second.account_id, Via.WEB)

@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
+import numpy as np
 from casework_office import MadeCase, Office
 from casework_scans import code, digests, hit, picture, session
 from sqlalchemy import Connection, select, update
 
-from tutela.casework import arrange, intake, order, policy, review
+from tutela.casework import (
+    arrange,
+    intake,
+    known,
+    order,
+    pictures,
+    placing,
+    policy,
+    review,
+    stacking,
+)
 from tutela.casework.intake import Source
 from tutela.core.ids import SeriesId
 from tutela.store.bulk import insert_rows
@@ -180,6 +191,60 @@ def test_the_order_of_review_says_why(office: Office):
     assert why[ordered[6]] == ["large_stack"]
     assert ordered[-1] == "far"
     assert "k1" not in ordered
+
+
+def test_a_case_in_many_pieces_is_arranged_like_one_in_a_single_piece(office: Office, monkeypatch):
+    with office.database.write() as tx:
+        rules = {"trusted_lists": {"national": "uk-abc"}, "known_sample_permille": 0}
+        policy.change(tx, office.person("administrator"), **rules)
+    evidence = [
+        picture("a1", code(1), facts=CAMERA),
+        picture("b1", code(2), hits=[hit("watched", algorithm="pdq", distance_bits=9)]),
+        picture("a2", code(1, 3)),
+        picture("k1", code(4), hits=[hit("national")], facts=CAMERA),
+        picture("flat1", code(3), quality=20),
+        picture("b2", code(2, 5)),
+        picture("far", code(9)),
+        picture("k2", code(4, 7)),
+        picture("a3", code(1, 6), hits=[hit("watched", algorithm="md5")]),
+    ]
+
+    def arranged(case: MadeCase) -> list[Any]:
+        add(office, case, "ONE", *evidence[:5])
+        with office.database.write() as tx:
+            tx.execute(
+                update(CaseMedia)
+                .where(
+                    CaseMedia.case_id == case.id,
+                    CaseMedia.media_id == row(tx, case, "b1").media_id,
+                )
+                .values(state="graded", code="B")
+            )
+        add(office, case, "TWO", *evidence[5:])
+        with office.database.read() as tx:
+            columns = CaseMedia.media_id, CaseMedia.state, CaseMedia.code, CaseMedia.position
+            asked = select(*columns, CaseMedia.priority, CaseMedia.reasons, Stack.lead_media_id)
+            joined = asked.join(Stack, Stack.id == CaseMedia.stack_id)
+            wanted = joined.where(CaseMedia.case_id == case.id).order_by(CaseMedia.position)
+            return [tuple(one) for one in tx.execute(wanted)]
+
+    whole = arranged(office.make_case(0))
+    for module in (arrange, pictures, placing, known):
+        monkeypatch.setattr(module, "TOGETHER", 2)
+    monkeypatch.setattr(stacking, "_TOGETHER", 2)
+    pieces = arranged(office.make_case(0))
+    assert pieces == whole
+    assert len(whole) == len(evidence)
+    assert {state for _, state, *_ in whole} == {"open", "graded", "inferred", "known"}
+
+
+def test_a_picture_takes_a_hundred_bytes_while_it_is_arranged(small_office: Office):
+    case = small_office.make_case(0)
+    add(small_office, case, "X", *[picture(name, code(3)) for name in NAMES])
+    with small_office.database.read() as tx:
+        found = pictures.read(tx, case.id)
+    columns = [one for one in vars(found).values() if isinstance(one, np.ndarray)]
+    assert sum(column.nbytes for column in columns) <= 110 * len(found) == 110 * len(NAMES)
 
 
 UNUSED = {"flat2"}

@@ -9,7 +9,7 @@ import pytest
 from casework_office import Office
 from sqlalchemy import select
 
-from tutela.casework import authority
+from tutela.casework import authority, hold
 from tutela.casework import case as cases
 from tutela.casework import team as joining
 from tutela.casework.model import CaseState, NewAuthority
@@ -116,9 +116,10 @@ def test_closing_holding_and_a_new_authority(office: Office):
         with pytest.raises(UsageError):
             cases.close(tx, who, case.id)
         cases.reopen(tx, who, case.id)
-        cases.hold(tx, who, case.id, held=True)
+        hold.put(tx, who, case.id)
         assert cases.info(tx, who, case.id).legal_hold
-        with pytest.raises(AccessError):
-            cases.hold(tx, office.person("grader"), case.id, held=False)
+        for refused in (hold.put, lambda *given: hold.ask(*given, "no more")):
+            with pytest.raises(AccessError):
+                refused(tx, office.person("grader"), case.id)
         actions = tx.execute(select(AuditEvent.action).order_by(AuditEvent.seq)).scalars().all()
     assert actions == ["case.authorised", "case.closed", "case.reopened", "case.held"]

@@ -8,21 +8,29 @@ from pathlib import Path
 import pytest
 from casework_office import MadeCase, Office, join
 from casework_scans import hit, other, picture, session
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
 from tutela.access import approvals
 from tutela.casework import case as cases
-from tutela.casework import deletion, intake, notes, tags
+from tutela.casework import deletion, hold, intake, notes, tags
 from tutela.casework.intake import Source
 from tutela.casework.model import CaseState
 from tutela.core.errors import AccessError, UsageError
-from tutela.core.principal import Role
+from tutela.core.principal import Principal, Role, Via
 from tutela.core.time import now
 from tutela.evidence.vault import Vault
 from tutela.evidence.vault.master import named
 from tutela.scan.wire import Status
 from tutela.store.tables.audit import AuditEvent
-from tutela.store.tables.casework import CaseMedia, Exhibit, Media, MediaFact, MediaHit, Sighting
+from tutela.store.tables.casework import (
+    Case,
+    CaseMedia,
+    Exhibit,
+    Media,
+    MediaFact,
+    MediaHit,
+    Sighting,
+)
 from tutela.store.tables.grading import Grade
 from tutela.store.tables.vault import VaultObject
 
@@ -95,10 +103,10 @@ def doomed(office: Office, vault: Vault) -> Doomed:
 def test_it_needs_a_second_person_and_no_hold(office: Office, doomed: Doomed):
     supervisor, case = office.person("supervisor"), doomed.case
     with office.database.write() as tx:
-        cases.hold(tx, supervisor, case.id, held=True)
+        hold.put(tx, supervisor, case.id)
         with pytest.raises(UsageError, match="hold"):
             deletion.ask(tx, supervisor, case.id, "the warrant was lifted")
-        cases.hold(tx, supervisor, case.id, held=False)
+        tx.execute(update(Case).values(legal_hold=False))
         asked = deletion.ask(tx, supervisor, case.id, "the warrant was lifted")
         with pytest.raises(AccessError):
             deletion.ask(tx, office.person("examiner"), case.id, "I want it gone")
@@ -108,9 +116,41 @@ def test_it_needs_a_second_person_and_no_hold(office: Office, doomed: Doomed):
     second = another(office, case)
     with office.database.write() as tx:
         approvals.decide(tx, second, asked, granted=True)
-        cases.hold(tx, supervisor, case.id, held=True)
+        hold.put(tx, supervisor, case.id)
     with pytest.raises(UsageError, match="hold"):
         deletion.delete_case(office.database, supervisor, case.id, asked, None)
+
+
+def test_a_hold_is_lifted_by_two_and_once(office: Office):
+    case, supervisor = office.make_case(1), office.person("supervisor")
+    second = another(office, case)
+    with office.database.write() as tx:
+        with pytest.raises(UsageError, match="no legal hold"):
+            hold.ask(tx, supervisor, case.id, "the appeal is over")
+        hold.put(tx, supervisor, case.id)
+        with pytest.raises(UsageError, match="why"):
+            hold.ask(tx, supervisor, case.id, " ")
+        asked = hold.ask(tx, office.person("examiner"), case.id, "the appeal is over")
+        again = hold.ask(tx, supervisor, case.id, "the appeal is over")
+        glass = Principal(None, None, "glass", frozenset(), Via.BREAK_GLASS)
+        for who in (office.person("examiner"), supervisor, glass):
+            with pytest.raises(AccessError) as refused:
+                hold.lift(tx, who, case.id, asked)
+            assert refused.value.code == "second_person"
+        assert cases.info(tx, supervisor, case.id).legal_hold
+        approvals.decide(tx, second, asked, granted=True)
+        hold.lift(tx, second, case.id, asked)
+        assert not cases.info(tx, supervisor, case.id).legal_hold
+        hold.put(tx, supervisor, case.id)
+        with pytest.raises(AccessError):
+            hold.lift(tx, second, case.id, asked)
+        approvals.decide(tx, second, again, granted=True)
+        with pytest.raises(AccessError):  # granted for something else
+            approvals.carry_out(tx, second, again, deletion.KIND, f"case:{case.id}")
+        hold.lift(tx, supervisor, case.id, again)
+        actions = select(AuditEvent.action).where(AuditEvent.subject == f"case:{case.id}")
+        told = list(tx.execute(actions.order_by(AuditEvent.seq)).scalars())
+    assert told == ["case.held", "case.released"] * 2
 
 
 def another(office: Office, case: MadeCase):

@@ -9,16 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, insert, select, update
 
-from tutela.access import accounts
+from tutela.access import accounts, approvals
 from tutela.audit import checkpoint, log, note, reading
 from tutela.audit.merkle import Frontier
 from tutela.cli import main
 from tutela.cli.open import BREAK_GLASS, write_credential
-from tutela.core.principal import Role
+from tutela.core.ids import AccountId, ApprovalId, OrganisationId
+from tutela.core.principal import Principal, Role, Via
+from tutela.core.time import now
 from tutela.store import Database
 from tutela.store.migrations import dialect
+from tutela.store.tables.access import Account
 from tutela.store.tables.audit import AuditCheckpoint, AuditEvent, AuditHead, AuditText
 
 
@@ -42,6 +45,10 @@ class Place:
         write_credential(credential, token)
         self.monkeypatch.setenv("TUTELA_CLI_CREDENTIAL", str(credential))
         self.size = self.count()
+
+    def become_again(self, role: Role) -> None:
+        """Sign in as a program that is there already."""
+        self.monkeypatch.setenv("TUTELA_CLI_CREDENTIAL", str(self.folder / f"{role}.credential"))
 
     def count(self) -> int:
         with self.database.read() as tx:
@@ -251,3 +258,62 @@ def test_only_who_may_read_the_log_sees_events(place, run, monkeypatch):
     assert run("proof", 0, "--break-glass", "an invented reason").out.startswith("c2sp.org/")
     monkeypatch.setenv("TUTELA_CLI_CREDENTIAL", "/nowhere")
     assert "no credential" in run("export", status=2).err
+
+
+def test_two_persons_erase_words_of_the_log(place, run):
+    """An auditor asks, an administrator grants in the browser, and the auditor carries it out."""
+    place.become(Role.ADMINISTRATOR)
+    place.become_again(Role.AUDITOR)
+    run("checkpoint")
+    (held,) = map(json.loads, run("export", "--subject", "case:1").out.splitlines())
+    seq, why = held["seq"], ["--reason", "asked by the person", "--authority", "Invented Act"]
+    assert "which law" in run("erase", seq, "--reason", "x", status=2).err
+    assert "--rewrite" in run("erase", status=2).err
+    assert "no event 999" in run("erase", 999, *why, status=2).err
+    said = run("erase", seq, *why)
+    number = said.out.split()[1].rstrip(";")
+    assert f"--approval {number}" in said.err
+    assert "two persons" in run("erase", "--approval", number, status=2).err
+    (held,) = map(json.loads, run("export", "--subject", "case:1").out.splitlines())
+    assert (held["texts"], held["erased"]) == ({"reason": "an invented reason"}, [])
+
+    with place.database.write() as tx:
+        made = {"organisation_id": 1, "display_name": "Bo", "kind": "person", "state": "active"}
+        account = tx.execute(
+            insert(Account).values(name="bo", created_at=now(), **made).returning(Account.id)
+        ).scalar_one()
+        roles = frozenset({Role.ADMINISTRATOR})
+        second = Principal(AccountId(account), OrganisationId(1), "bo", roles, Via.WEB)
+        approvals.decide(tx, second, ApprovalId(int(number)), granted=True)
+        (waiting,) = [one for one in approvals.pending(tx, second) if str(one.id) == number]
+        assert waiting.body["authority"] == "Invented Act"
+    said = run("erase", "--approval", number)
+    assert said.out == "words of 1 events are erased\n"
+    assert "written anew" in said.err
+    assert "two persons" in run("erase", "--approval", number, status=2).err
+
+    (held,) = map(json.loads, run("export", "--subject", "case:1").out.splitlines())
+    assert (held["texts"], held["erased"]) == ({"reason": None}, ["reason"])
+    table = run("export", "--subject", "case:1", "--format", "csv").out
+    (row,) = csv.DictReader(io.StringIO(table))
+    assert json.loads(row["erased"]) == ["reason"]
+    (told,) = map(json.loads, run("export", "--action", "audit.erased").out.splitlines())
+    assert (told["subject"], told["via"]) == (f"event:{seq}", "cli")
+    assert told["texts"] == {"reason": "asked by the person", "authority": "Invented Act"}
+    run("checkpoint")
+    proof = run("proof", seq)
+    assert "an invented reason" not in proof.out
+    assert "words of this event were erased: reason" in proof.err
+    assert "1 erased" in run("verify").out
+    assert "keeps that" in run("erase", told["seq"], *why, status=2).err
+    assert "written anew" in run("erase", "--rewrite").err
+
+
+def test_the_glass_may_be_broken_for_it_and_nobody_else_may(place, run):
+    seq = place.size - 1
+    said = run("erase", seq, "--authority", "Invented Act", "--break-glass", "there is no second")
+    assert said.out == "words of 1 events are erased\n"
+    (told,) = map(json.loads, run("export", "--action", "audit.erased").out.splitlines())
+    assert (told["via"], told["texts"]["reason"]) == ("break-glass", "there is no second")
+    place.become(Role.EXAMINER)
+    assert "an auditor or a supervisor" in run("erase", 0, "--authority", "x", status=2).err

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import pytest
 from PIL import Image
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 import databases
 from tutela.casework import policy
@@ -34,7 +34,7 @@ from tutela.core.time import now
 from tutela.evidence.vault import Vault, master_key
 from tutela.fingerprint import content
 from tutela.fingerprint.digest import digests
-from tutela.store.tables.access import Account, AccountRole
+from tutela.store.tables.access import Account, AccountRole, CaseMember
 from tutela.store.tables.casework import (
     Authority,
     CaseMedia,
@@ -163,8 +163,20 @@ def test_from_a_folder_to_a_case(
         command.new("OP-17", **WARRANT)
     with pytest.raises(UsageError, match="nothing to add"):
         command.add("OP-17", label="EXH02")
-    with pytest.raises(AccessError):
+
+
+def test_a_case_of_others_is_told_like_one_that_is_not_there(listed: Path):
+    install(listed)
+    command.new("OP-17", **WARRANT)
+    with pytest.raises(AccessError) as unknown:
         command.status("OP-99")
+    with opened() as office, office.database.write() as tx:
+        tx.execute(delete(CaseMember))
+    with pytest.raises(AccessError) as others:
+        command.status("OP-17")
+    assert unknown.value.message == "there is no such case, or you are not on its team"
+    assert others.value.message == unknown.value.message
+    assert (others.value.hint, others.value.code) == (unknown.value.hint, unknown.value.code)
 
 
 def test_the_team_of_a_case(listed: Path, capsys: pytest.CaptureFixture[str]):

@@ -6,12 +6,14 @@ import contextlib
 import http.server
 import shutil
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from tutela.core.media import PDQ, Digests, Fingerprint
+import msgspec
+
+from tutela.core.media import Digests
 from tutela.exchange import lists as published
 from tutela.exchange import members
 from tutela.exchange.crypt import Identity
@@ -33,7 +35,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
-    def do_GET(self):  # noqa: N802 the base class's name
+    def do_GET(self):
         self.server.asked.append((self.path, self.headers.get("Range")))
         for ending, answer in self.server.odd.items():
             if ending in self.path:
@@ -84,7 +86,6 @@ class Publication:
     folder: Path
     keys: Path
     expires: timedelta = DAY
-    identities: dict = field(default_factory=dict)
 
     @property
     def ceremony(self):
@@ -147,15 +148,11 @@ class Follower:
 
     def moved(self, url):
         """Ask another mirror from now on."""
-        import msgspec
-
         one = self.subscriptions.one("pub")
         self.subscriptions.save(msgspec.structs.replace(one, url=url))
 
     def copy(self, home):
         """Return another one that knows what this one knows."""
-        import msgspec
-
         shutil.copytree(self.home, home, symlinks=True)
         twin = Follower.__new__(Follower)
         twin.home, twin.identity = home, self.identity
@@ -177,7 +174,3 @@ class Follower:
         ]
         found = self.library().find_many(queries)
         return {place for place, hits in enumerate(found) if hits}
-
-
-def pdq(candidate):
-    return [one for one in candidate.fingerprints if one.algorithm == PDQ] or [Fingerprint]

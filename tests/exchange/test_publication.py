@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from datetime import timedelta
 
 import msgspec
@@ -13,12 +12,15 @@ from publication_support import Follower, Publication, serving, url_of
 
 from tutela.core.entry import Role
 from tutela.core.errors import FetchError, IntegrityError, UsageError
+from tutela.exchange import generation
+from tutela.exchange.crypt import Identity
 from tutela.exchange.model import Coded
 from tutela.exchange.own import keep
 from tutela.exchange.publication import decoded, encoded
 from tutela.exchange.publish import group
 from tutela.exchange.subscribe import sync
 from tutela.hashlist.library import Library
+from tutela.hashlist.live import Change, LiveList
 
 CONTENTS = [made_up(number) for number in range(40)]
 
@@ -181,15 +183,13 @@ def test_a_copy_of_everything_may_be_lost_but_the_identity(publication, lists, t
     assert south.matched(CONTENTS) == {0, 1}
 
 
-def test_the_library_of_the_publisher_has_its_own_lists(publication, lists, tmp_path):
+def test_the_library_of_the_publisher_has_its_own_lists(lists, tmp_path):
     added(lists, 0, 1)
     path = tmp_path / "own"
     database = lists.office.database
 
     def kept():
         view = lists.view(lists.owner)
-        from tutela.exchange import generation
-
         with database.write() as tx:
             sealed = generation.seal(tx, lists.owner, lists.id)
         return keep(database, lists.owner, path, view, sealed)
@@ -305,7 +305,9 @@ def test_steps_that_are_cut_bent_or_reordered_are_refused(publication, lists, tw
         with pytest.raises(IntegrityError):
             decoded(encoded(replace(head, steps=wrong)))
     with pytest.raises(IntegrityError):
-        decoded(encoded(replace(head, full=replace(head.full, state=first.from_state, generation=9))))
+        decoded(
+            encoded(replace(head, full=replace(head.full, state=first.from_state, generation=9)))
+        )
     assert decoded(encoded(head)) == head
     assert head.after(first.from_state) == head.steps
     assert head.after(third.state) == ()
@@ -318,10 +320,10 @@ def test_a_list_that_comes_to_another_count_is_taken_anew(publication, lists, tw
     publication.publish()
     south.sync()
     # Somebody meddles with the library.
-    from tutela.hashlist.live import Change, LiveList
-
     meddled = LiveList.open(south.home / "library", "known")
-    meddled.apply([Change(b"x", next(meddled.library.entries(meddled.info.number)))], meddled.checkpoint())
+    meddled.apply(
+        [Change(b"x", next(meddled.library.entries(meddled.info.number)))], meddled.checkpoint()
+    )
     added(lists, 2)
     publication.publish()
     assert (south.sync()[0].by, south.library().info("known").entries) == ("copy", 3)
@@ -329,32 +331,28 @@ def test_a_list_that_comes_to_another_count_is_taken_anew(publication, lists, tw
 
 def test_a_line_that_cannot_be_read_changes_nothing(publication, lists, two, monkeypatch):
     """A publisher that signs nonsense: nothing of it is applied."""
-    from tutela.exchange.publish import group as publishing
-
     south, _ = two
     added(lists, 0)
     publication.publish()
     south.sync()
-    write = publishing.write_step
+    write = group.write_step
 
     def nonsense(path, listed, view):
         done = write(path, listed, view)
         path.write_bytes(path.read_bytes() + b'{"v":1,"type":"entry","md5":"zz"}\n')
         return done
 
-    monkeypatch.setattr(publishing, "write_step", nonsense)
+    monkeypatch.setattr(group, "write_step", nonsense)
     added(lists, 1)
     publication.publish()
     assert south.sync()[0].error.code == "line"
     assert south.matched(CONTENTS) == {0}
 
 
-def test_the_key_has_to_be_a_key(tmp_path, publication):
-    (tmp_path / "no").write_bytes(io.BytesIO(b"nothing").read())
+def test_the_key_has_to_be_a_key(tmp_path):
+    (tmp_path / "no").write_bytes(b"nothing")
     (tmp_path / "no").chmod(0o600)
     follower = Follower(tmp_path / "f")
-    from tutela.exchange.crypt import Identity
-
     with pytest.raises(UsageError):
         Identity.read(tmp_path / "no")
     (follower.home / "key.age").chmod(0o644)

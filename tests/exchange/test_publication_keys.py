@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from exchange_lists import made_up
+from casework_office import Office
+from exchange_lists import Lists, made_up
 from publication_support import Follower, Publication, serving, url_of
 from tuf.api.metadata import Metadata
 
@@ -20,9 +21,6 @@ CONTENTS = [made_up(number) for number in range(20)]
 
 @pytest.fixture
 def lists(embedded):
-    from casework_office import Office
-    from exchange_lists import Lists
-
     return Lists.made(Office(embedded))
 
 
@@ -57,8 +55,9 @@ def goes_on(publication, follower, number):
     assert follower.matched(CONTENTS) >= {0, number}
 
 
+@pytest.mark.usefixtures("followed")
 @pytest.mark.parametrize("role", ["root", "targets", "snapshot", "timestamp", "list"])
-def test_every_key_can_be_rotated(publication, follower, followed, role, tmp_path):
+def test_every_key_can_be_rotated(publication, follower, role, tmp_path):
     late = follower.copy(tmp_path / "late")
     before = {path.name for path in publication.keys.rglob("*.pem")}
     used = publication.role() if role == "list" else role
@@ -87,7 +86,8 @@ def test_all_keys_at_once_and_the_first_root_still_leads_there(publication, foll
     assert fresh.matched(CONTENTS) == {0, 1}
 
 
-def test_a_key_that_was_replaced_signs_nothing_any_more(publication, follower, followed, tmp_path):
+@pytest.mark.usefixtures("followed")
+def test_a_key_that_was_replaced_signs_nothing_any_more(publication, follower, tmp_path):
     stolen = tmp_path / "stolen"
     shutil.copytree(publication.keys, stolen)
     for role in ("timestamp", "snapshot", publication.role()):
@@ -164,7 +164,8 @@ def test_two_of_three_have_to_sign(publication, tmp_path):
     assert publication.ceremony.repository().root.signed.roles["root"].threshold == 2
 
 
-def test_a_lost_targets_key_is_replaced_by_the_root(publication, follower, followed, tmp_path):
+@pytest.mark.usefixtures("followed")
+def test_a_lost_targets_key_is_replaced_by_the_root(publication, follower):
     for path in publication.keys.glob("offline/targets-*"):
         path.unlink()
     assert publication.ceremony.rotate("targets") == []
@@ -189,7 +190,8 @@ def test_nobody_else_reads_keys_and_nothing_else_is_taken_for_one(tmp_path, publ
         publication.begin([keys.public(tmp_path / "key.pub")], (), 2)
 
 
-def test_what_stands_is_renewed_before_it_expires(publication, follower, followed):
+@pytest.mark.usefixtures("followed")
+def test_what_stands_is_renewed_before_it_expires(publication, follower):
     repository: Repository = publication.ceremony.repository()
     before = repository.timestamp.signed.version, repository.snapshot.signed.version
     repository.publish()

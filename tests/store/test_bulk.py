@@ -188,3 +188,36 @@ def test_a_command_that_loads_bulk_after_the_database_was_opened_can_write(datab
     subprocess.run([sys.executable, "-c", program], check=True)
     with database.read() as tx:
         assert tx.execute(select(Policy.value).where(Policy.name == "late")).scalar_one() == 1
+
+
+@quick
+@given(st.lists(MEDIA, min_size=1, max_size=6, unique_by=lambda row: row["sha256"] or object()))
+def test_rows_by_column_are_those_by_row(database: Database, rows):
+    """What is the same in all rows is said once; in whatever order the columns stand."""
+    same = {name: rows[0][name] for name in ("kind", "captured_at", "latitude", "width")}
+    with pytest.raises(RollBackError), database.write() as tx:
+        bulk.insert_returning(tx, Media, [{**row, **same} for row in rows])
+        plain = rows_of(tx, Media)
+        tx.execute(delete(Media))
+        each = {name: [row[name] for row in rows] for name in rows[0] if name not in same}
+        ids = bulk.insert_returning(tx, Media, bulk.Columns(each, same))
+        assert rows_of(tx, Media) == plain
+        changed = bulk.Columns({"id": ids[::-1]}, {"kind": "x", "latitude": None})
+        assert bulk.update_rows(tx, Media, changed) == len(ids)
+        assert set(tx.execute(select(Media.kind, Media.latitude)).all()) == {("x", None)}
+        raise RollBackError
+
+
+def test_columns_of_one_key_are_set_in_its_order_and_the_last_counts(database: Database):
+    with pytest.raises(RollBackError), database.write() as tx:
+        names = ["b", "a", "b"]
+        bulk.upsert_rows(tx, Policy, bulk.Columns({"name": names, "value": [1, 2, 3]}))
+        assert dict(tx.execute(select(Policy.name, Policy.value)).all()) == {"a": 2, "b": 3}
+        bulk.upsert_rows(tx, Policy, bulk.Columns({"name": ["a", "b"]}, {"value": {"x": 1}}))
+        assert dict(tx.execute(select(Policy.name, Policy.value)).all()) == {
+            "a": {"x": 1},
+            "b": {"x": 1},
+        }
+        assert bulk.update_rows(tx, Policy, bulk.Columns({"value": [5]}, {"name": "b"})) == 1
+        assert dict(tx.execute(select(Policy.name, Policy.value)).all())["b"] == 5
+        raise RollBackError

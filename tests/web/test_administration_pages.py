@@ -130,6 +130,9 @@ def test_what_is_refused_is_not_done(town, chief):
         assert account(town, "ben").state == "active"
     with town.browser(ben.session) as browser:
         assert browser.post("/approvals", data={"approval": 1, "decision": "refuse"}).is_redirect
+        own = browser.post("/approvals", data={"approval": 2, "decision": "refuse"})
+        assert own.status_code == 403, "it is about ben"
+    with town.browser(sue.session) as browser:
         assert browser.post("/approvals", data={"approval": 2, "decision": "refuse"}).is_redirect
     assert account(town, "sue").state == "active"
     assert account(town, "ben").state == "active"

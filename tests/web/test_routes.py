@@ -57,6 +57,7 @@ TABLE = {
     "POST /cases/{case_id}/team/add": {E, S},
     "POST /cases/{case_id}/team/remove": {E, S},
     "POST /cases/{case_id}/move": {E, S},
+    "POST /cases/{case_id}/release/ask": {E, S},
     "GET /cases/{case_id}/export": {E, V, S},
     "POST /cases/{case_id}/export": {E, V, S},
     "POST /cases/{case_id}/export/ask": {E, S},

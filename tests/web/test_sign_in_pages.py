@@ -147,6 +147,20 @@ def test_signing_out_ends_the_session_and_what_the_browser_kept(town):
         assert tx.execute(select(WebSession.token_hash)).all() == []
 
 
+def test_over_https_a_browser_takes_the_cookie_that_ends_it(embedded, tmp_path):
+    """A name with `__Host-` goes with Secure, Path=/ and no Domain, also to be forgotten."""
+    town = people.town(embedded, tmp_path, origin="https://tutela.example")
+    ann = town.person("ann")
+    with town.browser() as browser:
+        form = {"name": "ann", "password": PASSWORD, "code": ann.recovery_codes[0]}
+        browser.post("/sign-in", data=form)
+        cookie = browser.post("/sign-out").headers["set-cookie"]
+    parts = set(cookie.split("; "))
+    assert cookie.startswith("__Host-tutela=")
+    assert {"Secure", "Path=/", "Max-Age=0"} <= parts
+    assert not any(part.startswith("Domain") for part in parts)
+
+
 def test_signing_in_again_gives_another_session_and_ends_the_old_one(town):
     ann = town.person("ann")
     with town.browser(ann.session) as browser:

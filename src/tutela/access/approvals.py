@@ -1,19 +1,20 @@
 """The two-person rule: asked by one, granted by another person, carried out once.
 
 Who grants is a person in the browser who may approve, is not the one who asked, and does not answer
-for the program that asked. What concerns a case is granted by somebody of its team, or by a
-supervisor of its organisation. What is not carried out within seven days has to be asked again.
+for the program that asked. It is somebody of the organisation that it concerns: for a case one of
+its team or a supervisor, for an account anybody whom it is not about. What is not carried out
+within seven days has to be asked again.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, insert, select, update
 from sqlalchemy.orm import aliased
 
 from tutela.access.authorise import allows, require
@@ -32,9 +33,11 @@ VALID_DAYS: Final = 7
 KINDS: Final[Mapping[str, Permission]] = {
     "case.export_media": Permission.EXPORT_MEDIA,
     "case.delete": Permission.DELETE_CASE,
+    "case.release": Permission.CASE_CHANGE,
     "account.roles": Permission.ACCOUNTS,
     "account.close": Permission.ACCOUNTS,
     "account.reset": Permission.ACCOUNTS,
+    "audit.erase": Permission.AUDIT_READ,
 }
 
 
@@ -195,26 +198,34 @@ def another_could(tx: Connection, who: Principal) -> bool:
     Closed accounts count: else an administrator could close the others and be alone again.
     """
     answers = select(Account.responsible_id).where(Account.id == who.account_id)
-    approvers = [role for role in Role if Permission.APPROVE in ALLOWED[role]]
-    found = tx.execute(
-        select(func.count())
-        .select_from(AccountRole)
-        .join(Account, Account.id == AccountRole.account_id)
+    besides = who.account_id, tx.execute(answers).scalar_one_or_none()
+    return tx.execute(_approvers(besides).limit(1)).first() is not None
+
+
+def _approvers(besides: Iterable[int | None]) -> Select[int]:
+    """Select the people who may approve, or might before their account was closed, besides some."""
+    approving = [role for role in Role if Permission.APPROVE in ALLOWED[role]]
+    return (
+        select(Account.id)
+        .join(AccountRole, AccountRole.account_id == Account.id)
         .where(
             Account.kind == "person",
             Account.state != "invited",
-            AccountRole.role.in_(approvers),
-            Account.id != (-1 if who.account_id is None else who.account_id),
-            Account.id != func.coalesce(answers.scalar_subquery(), -1),
+            AccountRole.role.in_(approving),
+            Account.id.not_in({one for one in besides if one is not None}),
         )
     )
-    return bool(found.scalar_one())
 
 
 def _open() -> Select[Any]:
     asker = aliased(Account)
     return (
-        select(Approval.__table__, asker.name.label("asker"), asker.responsible_id)
+        select(
+            Approval.__table__,
+            asker.name.label("asker"),
+            asker.responsible_id,
+            asker.organisation_id.label("asker_organisation_id"),
+        )
         .join(asker, asker.id == Approval.asked_by)
         .where(Approval.state.in_(("asked", "granted")), Approval.expires_at > now())
     )
@@ -231,29 +242,61 @@ def _is_second(tx: Connection, who: Principal, row: Row[Any]) -> bool:
     kind = select(Account.kind).where(Account.id == who.account_id, Account.state == "active")
     if tx.execute(kind).scalar_one_or_none() != "person":
         return False
-    case_id = _case(row.subject)
-    if case_id is None:
-        return True
-    near: ColumnElement[bool] = CaseMember.account_id == who.account_id
-    member = select(CaseMember.case_id).where(CaseMember.case_id == case_id, near)
-    if tx.execute(member).first() is not None:
-        return True
+    if KINDS[row.kind] in OF_A_CASE:
+        return _is_near(tx, who, _case(row.subject))
+    return _is_beside(tx, who, row)
+
+
+def _is_near(tx: Connection, who: Principal, case_id: CaseId | None) -> bool:
+    """Tell whether somebody is of a case's organisation, and of its team or a supervisor."""
     organisation = tx.execute(
         select(Case.organisation_id).where(Case.id == case_id)
     ).scalar_one_or_none()
-    return Role.SUPERVISOR in who.roles and organisation == who.organisation_id
+    if organisation is None or organisation != who.organisation_id:
+        return False
+    member = select(CaseMember.case_id).where(
+        CaseMember.case_id == case_id, CaseMember.account_id == who.account_id
+    )
+    return Role.SUPERVISOR in who.roles or tx.execute(member).first() is not None
+
+
+def _is_beside(tx: Connection, who: Principal, row: Row[Any]) -> bool:
+    """Tell whether a change of an account is not about somebody, and concerns their organisation.
+
+    An organisation that never had anybody who could grant it has not come to work here yet: then it
+    is for who asked's organisation, and if that had nobody else either, for any.
+    """
+    about = tx.execute(
+        select(Account.id, Account.organisation_id, Account.responsible_id).where(
+            Account.id == _number(row.subject, "account")
+        )
+    ).one_or_none()
+    if about is None or who.account_id in {about.id, about.responsible_id}:
+        return False
+    others = _approvers((row.asked_by, row.responsible_id, about.id, about.responsible_id))
+    for organisation in (about.organisation_id, row.asker_organisation_id):
+        theirs = others.where(Account.organisation_id == organisation).limit(1)
+        if tx.execute(theirs).first() is not None:
+            return bool(who.organisation_id == organisation)
+    return True
 
 
 def _case(subject: str) -> CaseId | None:
+    number = _number(subject, "case")
+    return None if number is None else CaseId(number)
+
+
+def _number(subject: str, wanted: str) -> int | None:
     kind, _, number = subject.partition(":")
-    return CaseId(int(number)) if kind == "case" and number.isdecimal() else None
+    return int(number) if kind == wanted and number.isdecimal() else None
 
 
 def _needs_another() -> AccessError:
     return AccessError(
         "this needs two persons: one who asks and another who grants",
         code="second_person",
-        hint="a supervisor or administrator other than who asked grants it in the browser",
+        hint="a supervisor or administrator of the organisation concerned grants it in the "
+        "browser: neither who asked nor whom it is about",
     )
 
 

@@ -72,7 +72,7 @@ def begin(database: Database, name: str, address: str) -> Try:
         raise AccessError(
             "there were too many tries to sign in",
             code="locked",
-            hint=f"try again in {minutes} minute{'s' if minutes > 1 else ''}",
+            hint="try again in 1 minute" if minutes == 1 else f"try again in {minutes} minutes",
         )
     return this
 

@@ -56,19 +56,19 @@ def check(password: str, *about: str) -> None:
         word.casefold() for name in about for word in [name, *name.replace("@", ".").split(".")]
     }
     if len(plain) < SHORTEST:
-        why = f"has fewer than {SHORTEST} characters"
+        wrong = UsageError(f"the password has fewer than {SHORTEST} characters")
     elif len(plain) > LONGEST:
-        why = f"has more than {LONGEST} characters"
+        wrong = UsageError(f"the password has more than {LONGEST} characters")
     elif folded in COMMONEST or len(set(folded)) < FEWEST_DIFFERENT or _runs(folded):
-        why = "is one of the first that anybody would try"
+        wrong = UsageError("the password is one of the first that anybody would try")
     elif any(
         word in folded for word in {*words, "tutela"} if len(word) >= 4
     ):  # shorter ones are in anything
-        why = "holds a name that everybody here knows"
+        wrong = UsageError("the password holds a name that everybody here knows")
     else:
         return
     raise UsageError(
-        f"the password {why}", code="password", hint="four or five words that you can remember do"
+        wrong.message, code="password", hint="four or five words that you can remember do"
     )
 
 

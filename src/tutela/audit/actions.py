@@ -46,7 +46,7 @@ _CASES: Mapping[str, str] = {
     "case.closed": "A case was closed.",
     "case.reopened": "A closed case was opened again.",
     "case.held": "A legal hold was laid on a case: nothing of it is deleted.",
-    "case.released": "The legal hold of a case was lifted.",
+    "case.released": "The legal hold of a case was lifted after two persons agreed.",
     "case.deleted": "A case was deleted after two persons agreed.",
     "case.arranged": "Known media were graded on arrival, similar ones stacked, all put in order.",
     "case.imported": "A case came from a file of another system.",
@@ -58,6 +58,7 @@ _EVIDENCE: Mapping[str, str] = {
     "exhibit.begun": "Reading of an exhibit began, or went on.",
     "exhibit.completed": "An exhibit was read to its end.",
     "evidence.added": "Media of an exhibit were added to a case.",
+    "evidence.compared": "Media that came as hashes alone were held against the hash lists.",
     "evidence.imported": "Media of a case file were added to a case.",
     "media.viewed": "Somebody saw a clear picture, and why.",
     "vault.checked": "Everything in the vault was decrypted and compared.",
@@ -115,8 +116,19 @@ _EXCHANGE: Mapping[str, str] = {
     "feedback.given": "A member confirmed, disputed or reported an entry.",
     "feedback.answered": "The owner accepted or declined feedback; the reason is kept beside.",
 }
+_PUBLICATION: Mapping[str, str] = {
+    "publication.begun": "A publication of lists was begun; `waits` for signatures or not.",
+    "publication.rotated": "Other keys sign for a role of the publication.",
+    "publication.renewed": "Root and targets of the publication run for another year.",
+    "publication.accepted": "Drafts that were signed elsewhere were published.",
+    "subscription.begun": "A publication is followed; its address is kept beside the log.",
+    "subscription.ended": "A publication is followed no more.",
+    "subscription.applied": "A generation of a list of others came into the library.",
+    "subscription.refused": "A publication or a list of it was refused, and why; said once.",
+}
 _INSTALLATION: Mapping[str, str] = {
     "audit.exported": "Events of the log were exported, in which format.",
+    "audit.erased": "Words kept beside an event were erased; why, and by what authority, is kept.",
     "policy.changed": "A rule of this installation was changed.",
     "scheme.changed": "The codes of an editable grading scheme were set.",
     "db.upgraded": "The database was brought to another revision.",
@@ -133,6 +145,7 @@ GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
     "Series, victims, tags and notes": _LEADS,
     "Exchange of lists": _EXCHANGE,
     "Matching for platforms": _MATCHING,
+    "Publications and subscriptions": _PUBLICATION,
     "Installation": _INSTALLATION,
 }
 ACTIONS: Final[Mapping[str, str]] = {

@@ -22,7 +22,7 @@ from sqlalchemy import Connection, select, update
 from tutela.audit.merkle import Frontier, leaf_hash
 from tutela.core.principal import Principal
 from tutela.core.time import iso_precise, now
-from tutela.store.bulk import insert_rows
+from tutela.store.bulk import Columns, insert_rows
 from tutela.store.tables.audit import AuditEvent, AuditHead, AuditText
 
 VERSION = 1
@@ -78,34 +78,53 @@ def record_many(tx: Connection, who: Principal, events: Iterable[Event]) -> int:
     # What stands before and after the facts of one event; in bytes, since they are hashed.
     seam = b',"at":"%b","by":%b,"data":' % (iso_precise(moment).encode(), _encode(who.account_id))
     end = b',"v":%d,"via":%b}' % (VERSION, _encode(who.via))
-    leaves: list[dict[str, Any]] = []
+    leaves = _Leaves([], [], [], [], [])
     texts: list[dict[str, Any]] = []
+    facts = _Facts()
     for seq, event in enumerate(events, first):
         action, subject, data, words = event
-        if words:
-            data = {**data, **_committed(seq, words, texts)}
+        said = canonical({**data, **_committed(seq, words, texts)}) if words else facts.of(data)
         body = b'{"act":%b%b%b,"on":%b,"prev":"%b","seq":%d%b' % (
-            *(_encode(action), seam, canonical(data), _encode(subject)),
+            *(_encode(action), seam, said, _encode(subject)),
             *(last[:PREV_BYTES].hex().encode(), seq, end),
         )
         if len(body) > LONGEST_BODY:
             raise ValueError(f"an audit event of {len(body):,} bytes")
         last = leaf_hash(body)
-        frontier.push(last)
-        leaves.append(
-            {
-                "seq": seq,
-                "at": moment,
-                "account_id": who.account_id,
-                "action": action,
-                "subject": subject,
-                "body": body,
-                "leaf_hash": last,
-            }
-        )
-    if leaves:
-        _append(tx, leaves, texts, frontier)
+        leaves.seq.append(seq)
+        leaves.action.append(action)
+        leaves.subject.append(subject)
+        leaves.body.append(body)
+        leaves.leaf_hash.append(last)
+    if leaves.seq:
+        frontier.extend(leaves.leaf_hash)
+        _append(tx, leaves, {"at": moment, "account_id": who.account_id}, texts, frontier)
     return first
+
+
+class _Leaves(NamedTuple):
+    """Rows of the log by column: thousands of them in one bulk act."""
+
+    seq: list[int]
+    action: list[str]
+    subject: list[str]
+    body: list[bytes]
+    leaf_hash: list[bytes]
+
+
+class _Facts:
+    """Canonical JSON of facts; those that many events of one call share are written once."""
+
+    def __init__(self) -> None:
+        # With the facts themselves: the number of an object is another's when it is gone.
+        self._known: dict[int, tuple[Mapping[str, Value], bytes]] = {}
+
+    def of(self, data: Mapping[str, Value]) -> bytes:
+        """Return what `canonical` returns."""
+        known = self._known.get(id(data))
+        if known is None:
+            known = self._known[id(data)] = data, canonical(data)
+        return known[1]
 
 
 def canonical(data: Mapping[str, Value]) -> bytes:
@@ -156,11 +175,12 @@ def _check(value: Value) -> None:
 
 def _append(
     tx: Connection,
-    leaves: list[dict[str, Any]],
+    leaves: _Leaves,
+    same: Mapping[str, Any],
     texts: list[dict[str, Any]],
     frontier: Frontier,
 ) -> None:
-    insert_rows(tx, AuditEvent, leaves)
+    insert_rows(tx, AuditEvent, Columns(leaves._asdict(), same))
     insert_rows(tx, AuditText, texts)
     tx.execute(
         update(AuditHead)

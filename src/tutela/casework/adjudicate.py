@@ -5,24 +5,21 @@ The supervisor reads blind like the others: what the first two said is told afte
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import msgspec
-from sqlalchemy import Connection, Select, or_, select, update
+from sqlalchemy import Connection, update
 
-from tutela.access.authorise import allows, require
+from tutela.access.authorise import require
 from tutela.access.model import Permission
 from tutela.audit import log
+from tutela.casework import blind, decision, second
 from tutela.casework import case as cases
-from tutela.casework import decision
 from tutela.casework import policy as policies
 from tutela.casework import scheme as schemes
-from tutela.casework.among import among
 from tutela.casework.decision import Written
 from tutela.casework.model import MediaState
 from tutela.casework.second import Reading
-from tutela.casework.standing import Ballot, Standing, lock_media
-from tutela.core.errors import ConflictError, UsageError
+from tutela.casework.standing import Ballot, Standing
+from tutela.core.errors import UsageError
 from tutela.core.ids import CaseId, MediaId
 from tutela.core.principal import Principal
 from tutela.store.tables.grading import SecondReading
@@ -44,21 +41,8 @@ def differed(tx: Connection, who: Principal, case_id: CaseId, limit: int = 200) 
         AccessError: `who` does not adjudicate, or is not of the case's team.
     """
     _require(tx, who, case_id)
-    rows = tx.execute(_differed(who, case_id).order_by(SecondReading.id).limit(limit))
+    rows = tx.execute(blind.to_settle(who, case_id).order_by(SecondReading.id).limit(limit))
     return [Reading(row.id, MediaId(row.media_id), row.reason) for row in rows]
-
-
-def to_settle(
-    tx: Connection, who: Principal, case_id: CaseId, media_ids: Iterable[int]
-) -> frozenset[int]:
-    """Return those of some media whose difference `who` could settle, and so must be blind.
-
-    Empty for who does not adjudicate.
-    """
-    if not allows(who, Permission.ADJUDICATE):
-        return frozenset()
-    asked = _differed(who, case_id).where(among(tx, SecondReading.media_id, media_ids))
-    return frozenset(row.media_id for row in tx.execute(asked))
 
 
 def settle(  # noqa: PLR0913, PLR0917 what a decision is, and none of it may be guessed
@@ -78,17 +62,7 @@ def settle(  # noqa: PLR0913, PLR0917 what a decision is, and none of it may be 
     schemes.load(tx, case.scheme).code(code)
     if not reason.strip():
         raise UsageError("say why: a settled difference has a reason", code="reason")
-    asked = _differed(who, case_id).where(SecondReading.id == reading_id)
-    row = tx.execute(asked).one_or_none()
-    if row is not None:
-        lock_media(tx, [row.media_id])
-        row = tx.execute(asked).one_or_none()  # somebody may have been quicker
-    if row is None:
-        raise ConflictError(
-            "this difference is not open to you",
-            code="second_reading",
-            hint="somebody was quicker, or you were one of the readers",
-        )
+    row = second.only(tx, blind.to_settle(who, case_id), reading_id)
     standing = Standing(tx, case, by.organisation_id, [row.media_id])
     written = Written(row.media_id, code, "adjudicated")
     (grade_id,) = decision.write(tx, by, case, [written])
@@ -104,22 +78,3 @@ def settle(  # noqa: PLR0913, PLR0917 what a decision is, and none of it may be 
 def _require(tx: Connection, who: Principal, case_id: CaseId) -> None:
     require(tx, who, Permission.ADJUDICATE)
     require(tx, who, Permission.CASE_READ, case_id)
-
-
-def _differed(who: Principal, case_id: CaseId) -> Select[int, int, str, str | None, str | None]:
-    """Select what differed in a case and was read by others."""
-    return select(
-        SecondReading.id,
-        SecondReading.media_id,
-        SecondReading.reason,
-        SecondReading.first_code,
-        SecondReading.second_code,
-    ).where(
-        SecondReading.case_id == case_id,
-        SecondReading.state == "differed",
-        or_(
-            SecondReading.first_account_id.is_(None),
-            SecondReading.first_account_id != who.account_id,
-        ),
-        SecondReading.second_account_id != who.account_id,
-    )

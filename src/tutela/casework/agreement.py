@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, in
 from tutela.access.authorise import allows, require
 from tutela.access.model import Permission
 from tutela.audit import log
-from tutela.casework import decision
+from tutela.casework import blind, decision
 from tutela.casework import policy as policies
 from tutela.casework import scheme as schemes
 from tutela.casework.among import among
@@ -24,10 +24,10 @@ from tutela.core.errors import ConflictError, UsageError
 from tutela.core.ids import CaseId, MediaId, OrganisationId
 from tutela.core.principal import Principal, Via
 from tutela.core.time import now
-from tutela.store.bulk import upsert_rows
+from tutela.store.bulk import Columns, upsert_rows
 from tutela.store.tables.access import CaseMember
 from tutela.store.tables.casework import Case, CaseMedia, Media
-from tutela.store.tables.grading import Agreement, Grade, SecondReading, Vote
+from tutela.store.tables.grading import Agreement, Grade, Vote
 
 
 class AgreementState(enum.StrEnum):
@@ -104,18 +104,15 @@ def seen(
 ) -> dict[int, Agreed]:
     """Return what was agreed on media of a case, for those the organisation of `who` voted on.
 
-    What somebody else graded and `who` may have to read a second time is left out.
+    What is withheld from `who` is left out (see `blind`).
 
     Raises:
         AccessError: `who` may not read this case.
     """
     require(tx, who, Permission.CASE_READ, case_id)
     scheme = tx.execute(select(Case.scheme).where(Case.id == case_id)).scalar_one()
-    withheld = select(SecondReading.media_id).where(
-        SecondReading.case_id == case_id,
-        SecondReading.state == "open",
-        func.coalesce(SecondReading.first_account_id, -1) != who.account_id,
-    )
+    wanted = set(media_ids)
+    wanted -= blind.withheld(tx, who, case_id, wanted)
     voted = tx.execute(
         select(Vote.media_id)
         .join(CaseMedia, CaseMedia.media_id == Vote.media_id)
@@ -123,8 +120,7 @@ def seen(
             CaseMedia.case_id == case_id,
             Vote.scheme == scheme,
             Vote.organisation_id == who.organisation_id,
-            among(tx, Vote.media_id, media_ids),
-            Vote.media_id.not_in(withheld),
+            among(tx, Vote.media_id, wanted),
         )
     )
     return of(tx, voted.scalars().all(), scheme)
@@ -142,8 +138,7 @@ def change(
     `votes` has a code for each organisation; their media are locked by the caller. A change between
     indicative, trusted and disputed is an event; a first vote is not, its grade is one already.
     """
-    moment = now()
-    rows: list[dict[str, Any]] = []
+    stands: dict[int, Agreed] = {}
     gone: list[int] = []
     events: list[log.Event] = []
     for media_id, by_organisation in votes.items():
@@ -152,20 +147,17 @@ def change(
         if after.state is AgreementState.NONE:
             gone.append(media_id)
         else:
-            rows.append(
-                {
-                    "media_id": media_id,
-                    "scheme": scheme,
-                    "state": after.state.value,
-                    "code": after.code,
-                    "votes": after.votes,
-                    "updated_at": moment,
-                    "adjudicated_by": None,
-                }
-            )
+            stands[media_id] = after
         if earlier is not NOTHING or after.state not in _QUIET:
             events += _told(media_id, scheme, earlier, after)
-    upsert_rows(tx, Agreement, rows)
+    each: Mapping[str, Sequence[Any]] = {
+        "media_id": list(stands),
+        "state": [after.state.value for after in stands.values()],
+        "code": [after.code for after in stands.values()],
+        "votes": [after.votes for after in stands.values()],
+    }
+    same = {"scheme": scheme, "updated_at": now(), "adjudicated_by": None}
+    upsert_rows(tx, Agreement, Columns(each, same))
     if gone:
         tx.execute(
             delete(Agreement).where(Agreement.scheme == scheme, among(tx, Agreement.media_id, gone))

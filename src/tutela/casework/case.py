@@ -1,4 +1,4 @@
-"""Cases: made under an authority, seen by their team only, closed, held."""
+"""Cases: made under an authority, seen by their team only, closed."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, insert, select, update
 
-from tutela.access.authorise import require
+from tutela.access.authorise import allows, require
 from tutela.access.model import Permission
 from tutela.audit import log
 from tutela.casework import authority as authorities
+from tutela.casework import blind
 from tutela.casework import scheme as schemes
 from tutela.casework.model import (
     CaseInfo,
@@ -131,7 +132,16 @@ def by_number(tx: Connection, who: Principal, number: str) -> CaseInfo:
         AccessError: it is not there, or `who` is not of its team: the same words for both.
     """
     found = tx.execute(select(Case.id).where(Case.number == number)).scalar_one_or_none()
-    return info(tx, who, CaseId(-1 if found is None else found))
+    try:
+        return info(tx, who, CaseId(-1 if found is None else found))
+    except AccessError as error:
+        if not allows(who, Permission.CASE_READ):
+            raise
+        raise AccessError(
+            "there is no such case, or you are not on its team",
+            code=error.code,
+            hint="tutela case list shows yours; a supervisor or examiner of its team can add you",
+        ) from None
 
 
 def working(tx: Connection, case_id: CaseId) -> CaseInfo:
@@ -148,7 +158,7 @@ def working(tx: Connection, case_id: CaseId) -> CaseInfo:
             code="case_closed",
             hint="a supervisor or examiner of its team can open it again",
         )
-    return under_authority(tx, case_id)
+    return _authorised(case)
 
 
 def under_authority(tx: Connection, case_id: CaseId) -> CaseInfo:
@@ -157,7 +167,10 @@ def under_authority(tx: Connection, case_id: CaseId) -> CaseInfo:
     Raises:
         UsageError: code `authority`: it is not.
     """
-    case = _read(tx, case_id)
+    return _authorised(_read(tx, case_id))
+
+
+def _authorised(case: CaseInfo) -> CaseInfo:
     if not case.authority.valid_at(now()):
         raise UsageError(
             f"the authority of case {case.number} is not valid at this moment",
@@ -177,11 +190,17 @@ def reopen(tx: Connection, who: Principal, case_id: CaseId) -> None:
     _move(tx, who, case_id, CaseState.CLOSED, CaseState.OPEN)
 
 
-def hold(tx: Connection, who: Principal, case_id: CaseId, *, held: bool) -> None:
-    """Put a case under legal hold, or take the hold away: a held case cannot be deleted."""
-    require(tx, who, Permission.CASE_CHANGE, case_id)
-    tx.execute(update(Case).where(Case.id == case_id).values(legal_hold=held))
-    log.record(tx, who, "case.held" if held else "case.released", f"case:{case_id}")
+def stay_open(tx: Connection, case_id: CaseId) -> None:
+    """Let nobody delete a case until the end of the transaction; call it after the last change.
+
+    Raises:
+        UsageError: it was closed or deleted since `working` was asked: nothing may be added.
+    """
+    state = tx.execute(
+        select(Case.state).where(Case.id == case_id).with_for_update(read=True)
+    ).scalar_one()
+    if state != CaseState.OPEN:
+        raise UsageError("the case was closed meanwhile", code="case_closed")
 
 
 def touch(tx: Connection, case_id: CaseId) -> None:
@@ -241,7 +260,7 @@ def progress(tx: Connection, who: Principal, case_id: CaseId) -> dict[str, int]:
 
 
 def totals(tx: Connection, who: Principal, case_id: CaseId) -> Totals:
-    """Return where the media of a case stand."""
+    """Return where the media of a case stand, without codes that `who` is yet to read blind."""
     require(tx, who, Permission.CASE_READ, case_id)
     counted = tx.execute(
         select(CaseMedia.state, CaseMedia.code, func.count())
@@ -254,6 +273,9 @@ def totals(tx: Connection, who: Principal, case_id: CaseId) -> Totals:
         by_state[state] += count
         if code is not None:
             by_code[code] = by_code.get(code, 0) + count
+    withheld = blind.counted(tx, who, case_id)
+    for code, count in withheld.items():
+        by_code[code] -= count
     pictures = tx.execute(
         select(func.count())
         .select_from(CaseMedia)
@@ -264,7 +286,8 @@ def totals(tx: Connection, who: Principal, case_id: CaseId) -> Totals:
         media=sum(by_state.values()),
         pictures=pictures,
         by_state=by_state,
-        by_code=dict(sorted(by_code.items())),
+        by_code={code: count for code, count in sorted(by_code.items()) if count},
+        withheld=sum(withheld.values()),
     )
 
 

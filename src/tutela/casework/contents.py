@@ -9,7 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Connection, LargeBinary, func, literal, select
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Connection,
+    LargeBinary,
+    delete,
+    exists,
+    func,
+    literal,
+    select,
+)
 
 from tutela.casework import facts
 from tutela.casework.among import among
@@ -30,13 +40,13 @@ def upsert(tx: Connection, outcomes: Iterable[Outcome]) -> dict[bytes, MediaId]:
         # The same bytes may have failed in one place and not in another: the better one counts.
         if sha256 and (sha256 not in by_digest or not by_digest[sha256].fingerprints):
             by_digest[sha256] = outcome
-    there = _known(tx, by_digest)
+    there = known(tx, by_digest)
     # As graders do, before anything is changed: then nobody waits in a circle.
     lock_media(tx, there.values())
     _adopt(tx, {s: o for s, o in by_digest.items() if s not in there})
     missing = sorted(by_digest.keys() - there.keys())
     insert_rows(tx, Media, [_row(by_digest[s]) for s in missing], ignore_existing=True)
-    found = _known(tx, by_digest)
+    found = known(tx, by_digest)
     _complete(tx, [(found[s], by_digest[s]) for s in found if by_digest[s].fingerprints])
     _keep_facts(tx, {found[s]: by_digest[s] for s in found})
     return {sha256: MediaId(media_id) for sha256, media_id in found.items()}
@@ -56,10 +66,15 @@ def among_digests(tx: Connection, column: Any, values: Iterable[bytes]) -> Colum
     return within
 
 
-def _known(tx: Connection, digests: Mapping[bytes, Outcome]) -> dict[bytes, int]:
-    rows = tx.execute(
-        select(Media.sha256, Media.id).where(among_digests(tx, Media.sha256, digests))
-    )
+def stated(media_id: Any) -> ColumnElement[bool]:
+    """Return the condition that the fingerprint of a media is what another system said it is."""
+    return exists().where(MediaFact.media_id == media_id, MediaFact.name == facts.STATED)
+
+
+def known(tx: Connection, digests: Iterable[bytes | None]) -> dict[bytes, int]:
+    """Return the media of some SHA-256 digests."""
+    wanted = {digest for digest in digests if digest}
+    rows = tx.execute(select(Media.sha256, Media.id).where(among_digests(tx, Media.sha256, wanted)))
     return {sha256: media_id for sha256, media_id in rows if sha256}
 
 
@@ -110,14 +125,20 @@ def _seen(outcome: Outcome) -> dict[str, Any]:
 
 
 def _complete(tx: Connection, found: Sequence[tuple[int, Outcome]]) -> None:
-    """Fill in media that were there without being read: imported ones, or read without facts."""
+    """Fill in media that were there without being read: imported ones, or read without facts.
+
+    What we see of a picture takes the place of what another system said of it.
+    """
+    ids = [media_id for media_id, _ in found]
     bare = tx.execute(
         select(Media.id).where(
-            among(tx, Media.id, [media_id for media_id, _ in found]),
-            Media.pdq.is_(None) | Media.width.is_(None),
+            among(tx, Media.id, ids),
+            Media.pdq.is_(None) | Media.width.is_(None) | stated(Media.id),
         )
     )
     wanted = set(bare.scalars())
+    said = MediaFact.name == facts.STATED
+    tx.execute(delete(MediaFact).where(among(tx, MediaFact.media_id, ids), said))
     rows = [{"id": number, **_seen(outcome)} for number, outcome in found if number in wanted]
     update_rows(tx, Media, rows)
 

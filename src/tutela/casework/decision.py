@@ -6,7 +6,7 @@ collector from looking through them, which took a fifth of the time of a bulk ca
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select
 
 from tutela.access.authorise import require
 from tutela.access.model import Permission
-from tutela.audit.log import Event
+from tutela.audit.log import Event, Value
 from tutela.casework import acts
 from tutela.casework.acts import Act
 from tutela.casework.model import CaseInfo
@@ -22,7 +22,7 @@ from tutela.core.errors import UsageError
 from tutela.core.ids import AccountId, CaseId, MediaId, OrganisationId
 from tutela.core.principal import Principal
 from tutela.core.time import now
-from tutela.store.bulk import insert_returning
+from tutela.store.bulk import Columns, insert_returning
 from tutela.store.tables.access import Account
 from tutela.store.tables.grading import Grade
 
@@ -115,31 +115,43 @@ def opened(
 
 def write(tx: Connection, by: Grader, case: CaseInfo, written: Iterable[Written]) -> list[int]:
     """Write grades into the history and return their numbers, in order."""
-    moment = now()
-    return insert_returning(
-        tx,
-        Grade,
-        [
-            {
-                "media_id": one.media_id,
-                "case_id": case.id,
-                "organisation_id": by.organisation_id,
-                "account_id": by.account_id,
-                "scheme": case.scheme,
-                "code": one.code,
-                "facets": one.facets,
-                "law": one.law,
-                "basis": one.basis,
-                "at": moment,
-            }
-            for one in written
-        ],
-    )
+    many = list(written)
+    each: Mapping[str, Sequence[Any]] = {
+        "media_id": [one.media_id for one in many],
+        "code": [one.code for one in many],
+        "facets": [one.facets for one in many],
+        "law": [one.law for one in many],
+        "basis": [one.basis for one in many],
+    }
+    same = {
+        "case_id": case.id,
+        "organisation_id": by.organisation_id,
+        "account_id": by.account_id,
+        "scheme": case.scheme,
+        "at": now(),
+    }
+    return insert_returning(tx, Grade, Columns(each, same))
+
+
+def events(case: CaseInfo, action: str, written: Iterable[Written]) -> list[Event]:
+    """Return the leaves of grades; those that say the same share their facts."""
+    shared: dict[tuple[str | None, str], Mapping[str, Value]] = {}
+    told: list[Event] = []
+    for one in written:
+        facts = _facts(case, one) if one.facets else shared.get((one.code, one.basis))
+        if facts is None:
+            facts = shared[one.code, one.basis] = _facts(case, one)
+        told.append(Event(action, f"media:{one.media_id}", facts))
+    return told
 
 
 def event(case: CaseInfo, action: str, one: Written) -> Event:
     """Return the leaf of one grade."""
-    data: dict[str, Any] = {
+    return Event(action, f"media:{one.media_id}", _facts(case, one))
+
+
+def _facts(case: CaseInfo, one: Written) -> Mapping[str, Value]:
+    data: dict[str, Value] = {
         "case": case.id,
         "scheme": case.scheme,
         "code": one.code,
@@ -147,4 +159,4 @@ def event(case: CaseInfo, action: str, one: Written) -> Event:
     }
     if one.facets:
         data["facets"] = dict(one.facets)
-    return Event(action, f"media:{one.media_id}", data)
+    return data

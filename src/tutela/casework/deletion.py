@@ -16,9 +16,11 @@ from tutela.access import approvals
 from tutela.access.authorise import require
 from tutela.access.model import Permission
 from tutela.audit import log
+from tutela.casework import blind
 from tutela.casework.among import among
 from tutela.casework.model import CaseState
-from tutela.core.errors import UsageError
+from tutela.casework.standing import lock_stacks
+from tutela.core.errors import ConflictError, UsageError
 from tutela.core.ids import ApprovalId, CaseId
 from tutela.core.principal import Principal
 from tutela.evidence.vault import objects
@@ -42,6 +44,7 @@ from tutela.store.tables.grading import Grade, SecondReading
 
 KIND = "case.delete"
 _TOGETHER = 5000
+_ATTEMPTS = 20
 _NOTHING_SEEN = {
     "pdq": None,
     "pdq_quality": None,
@@ -91,9 +94,11 @@ def delete_case(
     Raises:
         AccessError: `who` may not, or nobody else has granted it (code `second_person`).
         UsageError: the case is under legal hold or deleted already.
+        ConflictError: evidence is being added to it all the time.
     """
     with database.write() as tx:
         require(tx, who, Permission.DELETE_CASE, case_id)
+        _lock(tx, case_id)
         _deletable(tx, case_id)
         approvals.carry_out(tx, who, approval_id, KIND, f"case:{case_id}")
         object_ids = objects.shred_case(tx, who, case_id)
@@ -110,15 +115,47 @@ def delete_case(
     return done
 
 
-def _deletable(tx: Connection, case_id: CaseId) -> None:
-    state, held = tx.execute(
-        select(Case.state, Case.legal_hold).where(Case.id == case_id).with_for_update()
+def _lock(tx: Connection, case_id: CaseId) -> None:
+    """Lock stacks, media and the case, in the order of everybody (docs/explanation/grading.md).
+
+    What was added before the case was locked is not locked yet, and cannot be any more: then all
+    locks are given back and taken anew. SQLite has one writer and needs none of this.
+    """
+    if tx.dialect.name != "postgresql":
+        return
+    stacks = select(Stack.id).where(Stack.case_id == case_id)
+    media = select(CaseMedia.media_id).where(CaseMedia.case_id == case_id)
+    for _ in range(_ATTEMPTS):
+        point = tx.begin_nested()
+        lock_stacks(tx, tx.execute(stacks).scalars())
+        locked = objects.lock_of_case(tx, case_id)
+        _locked(tx, case_id)
+        if sorted(tx.execute(media).scalars()) == locked:
+            point.commit()
+            return
+        point.rollback()
+    raise ConflictError(
+        "evidence is being added to the case", hint="stop that, and delete it afterwards"
+    )
+
+
+def _locked(tx: Connection, case_id: CaseId) -> tuple[str, bool]:
+    """Return state and legal hold; both stay, and others may still refer to the case."""
+    row = tx.execute(
+        select(Case.state, Case.legal_hold)
+        .where(Case.id == case_id)
+        .with_for_update(key_share=True)
     ).one()
+    return row.state, row.legal_hold
+
+
+def _deletable(tx: Connection, case_id: CaseId) -> None:
+    state, held = _locked(tx, case_id)
     if held:
         raise UsageError(
             "the case is under legal hold",
             code="legal_hold",
-            hint="a supervisor or examiner of its team can lift the hold",
+            hint="somebody of its team asks for the end of the hold, and another grants it",
         )
     if state == CaseState.DELETED:
         raise UsageError("the case is deleted already", code="case_state")
@@ -150,8 +187,8 @@ def _of_this_case_alone(tx: Connection, case_id: CaseId) -> list[int]:
 def _remove(tx: Connection, case_id: CaseId) -> None:
     """Take out what only says where things lay and what they looked like in this case."""
     tx.execute(delete(Sighting).where(Sighting.exhibit_id.in_(_exhibits(case_id))))
-    open_reading = SecondReading.case_id == case_id, SecondReading.state == "open"
-    tx.execute(delete(SecondReading).where(*open_reading))
+    alone = blind.asked_for_alone(tx, case_id)
+    tx.execute(delete(SecondReading).where(among(tx, SecondReading.id, alone)))
     for table in (MediaHit, Tag, Note, CaseMedia, Stack):
         tx.execute(delete(table).where(table.case_id == case_id))
     for number in tx.execute(_exhibits(case_id)).scalars().all():

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select
 
 from tutela.access.authorise import require
 from tutela.access.model import Permission
-from tutela.casework import notes, review
+from tutela.casework import blind, notes, review
 from tutela.casework.model import HitInfo, Item, NoteInfo, Place
 from tutela.core.errors import UsageError
 from tutela.core.ids import CaseId, MediaId
@@ -64,6 +64,8 @@ def detail(tx: Connection, who: Principal, case_id: CaseId, media_id: MediaId) -
         .where(MediaFact.media_id == media_id)
         .order_by(MediaFact.name)
     )
+    # What a list says of it may be the very grade that is read again.
+    withheld = blind.withheld(tx, who, case_id, [media_id])
     return Detail(
         item=items[0],
         sha256=(sha256 or b"").hex(),
@@ -71,7 +73,7 @@ def detail(tx: Connection, who: Principal, case_id: CaseId, media_id: MediaId) -
         md5=(md5 or b"").hex(),
         places=tuple(_places(tx, case_id, media_id)),
         facts=tuple((name, value) for name, value in facts),
-        hits=() if _withheld(items[0]) else tuple(_hits(tx, case_id, media_id)),
+        hits=() if withheld else tuple(_hits(tx, case_id, media_id)),
         series=tuple(
             tx.execute(
                 select(Series.name)
@@ -90,11 +92,6 @@ def detail(tx: Connection, who: Principal, case_id: CaseId, media_id: MediaId) -
         ),
         notes=tuple(notes.list_(tx, who, case_id, f"media:{media_id}")),
     )
-
-
-def _withheld(item: Item) -> bool:
-    """Tell whether a second reader must not be told what a list says of it."""
-    return item.second_reading and item.code is None
 
 
 def _places(tx: Connection, case_id: CaseId, media_id: MediaId) -> list[Place]:

@@ -13,6 +13,8 @@ from typing import Any
 # Cameras that were never given a number write these; as a link they would join strangers.
 _SERIAL_LEAST = 4
 _TEXT_CHARACTERS = 200
+# The fact that a fingerprint is another system's word, and whose; our own reading takes it away.
+STATED = "PDQ stated by"
 
 
 def columns(facts: Iterable[tuple[str, str]]) -> dict[str, Any]:

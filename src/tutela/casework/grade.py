@@ -6,7 +6,7 @@ was not displayed gets its grade as inferred: no vote. See docs/explanation/grad
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from sqlalchemy import Connection, func, insert, literal, select, update
@@ -63,7 +63,8 @@ def give(
     _check(schemes.load(tx, case.scheme), decisions)
     wishes = _spread(tx, case_id, decisions)
     standing = Standing(tx, case, by.organisation_id, [wish.media_id for wish in wishes])
-    second.leave_to_supervisor(tx, case_id, [wish.media_id for wish in wishes if wish.viewed])
+    looked_at = [wish.media_id for wish in wishes if wish.viewed]
+    second.leave_to_supervisor(tx, who, case_id, looked_at)
     withheld = second.withheld(tx, who, case_id, standing.places)
     accepted = _accepted(standing, wishes, withheld)
     readings = {
@@ -78,9 +79,11 @@ def give(
     for wish, one, grade_id in zip(accepted, written, grade_ids, strict=True):
         before[wish.decision].append(_apply(standing, one, grade_id))
     rules = policies.read(tx)
-    events = [decision.event(case, "grade.given", one) for one in written]
+    events = decision.events(case, "grade.given", written)
+    answered = second.answer(tx, who, by, case, readings)
+    _show_agreed(standing, readings, answered.agreed)
     events += standing.write(rules.votes_to_trust)
-    events += second.answer(tx, by, case, readings)
+    events += answered.events
     votes = {one.media_id: one.code for one in written if one.basis == "viewed" and one.code}
     second.follow(tx, by, case, votes)
     second.ask(tx, by, case, votes, rules.second_reading_permille)
@@ -210,6 +213,15 @@ def _apply(standing: Standing, one: Written, grade_id: int) -> Before:
     standing.vote(media_id, Ballot(code or "", grade_id))
     standing.show(media_id, _GRADED, code)
     return Before(media_id, True, grade_id, ballot, was, (_GRADED, code))  # noqa: FBT003 likewise
+
+
+def _show_agreed(
+    standing: Standing, readings: Mapping[int, Written], agreed: frozenset[int]
+) -> None:
+    """Let a media that waits here have the code that two readers gave, one of them elsewhere."""
+    for media_id in agreed:
+        if standing.here(media_id).state in _INFERABLE:
+            standing.move(media_id, standing.case.id, _GRADED, readings[media_id].code)
 
 
 def _shrink(tx: Connection, case_id: CaseId, stack_id: int, left: MediaId, size: int) -> None:

@@ -91,7 +91,7 @@ def add(  # noqa: PLR0913 what, where from, where to, and who watches
         _verify(tx, exhibit, session)
     arrange.arrange(database, who, case_id)
     with database.write() as tx:
-        return _finish(tx, who, exhibit)
+        return finish(tx, who, exhibit)
 
 
 def _begin(  # noqa: PLR0913 as `add`
@@ -178,7 +178,8 @@ def _counted(tx: Connection, exhibit_id: ExhibitId) -> Counter[str]:
     return Counter(dict(rows.all()))
 
 
-def _finish(tx: Connection, who: Principal, exhibit: ExhibitInfo) -> ExhibitInfo:
+def finish(tx: Connection, who: Principal, exhibit: ExhibitInfo) -> ExhibitInfo:
+    """Say that an exhibit is complete, with the totals of its sightings."""
     counted = _counted(tx, exhibit.id)
     size_bytes = tx.execute(
         select(func.coalesce(func.sum(Sighting.size_bytes), 0)).where(

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Connection, select, update
 
 from tutela.audit.log import Event
+from tutela.casework import blind
 from tutela.casework import policy as policies
 from tutela.casework import scheme as schemes
 from tutela.casework.among import among
@@ -26,7 +27,7 @@ from tutela.core.principal import Principal
 from tutela.core.time import now
 from tutela.store.bulk import insert_rows, update_rows
 from tutela.store.tables.casework import CaseMedia, Media, MediaHit
-from tutela.store.tables.grading import Agreement, Grade, SecondReading
+from tutela.store.tables.grading import Agreement, Grade
 
 # Media that are graded together, so that memory stays bounded.
 TOGETHER = 5000
@@ -135,7 +136,8 @@ def _some(tx: Connection, who: Principal, case: CaseInfo, media_ids: Sequence[in
             for media_id, verdict in settled.items()
         ],
     )
-    _ask_again(tx, case, {media_id: settled[media_id].code for media_id in sorted(drawn)})
+    again = {int(media_id): settled[media_id].code for media_id in sorted(drawn)}
+    blind.ask(tx, case.id, (case.organisation_id, case.scheme), again, None, "known_sample")
     codes = {media_id: verdict.code for media_id, verdict in sorted(settled.items())}
     return write_grades(tx, who, case, codes, "known")
 
@@ -236,23 +238,3 @@ def _set_aside(tx: Connection, case: CaseInfo, quiet: dict[MediaId, Stored]) -> 
             .where(CaseMedia.case_id == case.id, among(tx, CaseMedia.media_id, quiet))
             .values(position=None)
         )
-
-
-def _ask_again(tx: Connection, case: CaseInfo, codes: dict[MediaId, str]) -> None:
-    moment = now()
-    rows: list[dict[str, Any]] = [
-        {
-            "case_id": case.id,
-            "media_id": media_id,
-            "first_account_id": None,
-            "first_code": code,
-            "reason": "known_sample",
-            "state": "open",
-            "second_account_id": None,
-            "second_code": None,
-            "asked_at": moment,
-            "read_at": None,
-        }
-        for media_id, code in codes.items()
-    ]
-    insert_rows(tx, SecondReading, rows)

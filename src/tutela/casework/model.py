@@ -206,9 +206,13 @@ class VictimInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the media of a case stand; `by_code` counts those that have a grade."""
+    """Where the media of a case stand; `by_code` counts those that have a grade.
+
+    Those whose grade who asks is yet to read blind are in `withheld` instead.
+    """
 
     media: int
     pictures: int
     by_state: dict[str, int]
     by_code: dict[str, int]
+    withheld: int

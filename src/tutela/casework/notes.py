@@ -50,6 +50,7 @@ def write(tx: Connection, who: Principal, case_id: CaseId, subject: str, text: s
         )
         .returning(Note.id)
     ).scalar_one()
+    cases.stay_open(tx, case_id)
     log.record(tx, who, "note.written", subject, texts={"text": written}, case=case_id, note=made)
     return made
 

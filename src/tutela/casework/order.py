@@ -15,7 +15,7 @@ stand as they lay in the evidence. Reasons are keys for texts, with their values
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 
 from tutela.casework.known import Stored
 
@@ -30,7 +30,7 @@ _EXACT, _DIGEST, _LOOKS, _NEAR, _SERIES, _CAMERA, _STACK, _PLACES = (
     50,
 )
 _EACH_BIT = 5
-_LARGE = 5
+LARGE = 5
 _MOST = 99
 # What was written for other purposes than order, and stays.
 KEPT = frozenset({"known_list", "known_agreement", "ignorable", "no_picture", "undecodable"})
@@ -70,9 +70,9 @@ def of_camera() -> Weighed:
 def of_counts(stack_size: int, sightings: int) -> list[Weighed]:
     """Return what numbers weigh."""
     found: list[Weighed] = []
-    if stack_size >= _LARGE:
+    if stack_size >= LARGE:
         found.append((_STACK + min(stack_size, _MOST), ("large_stack", {"size": stack_size})))
-    if sightings >= _LARGE:
+    if sightings >= LARGE:
         found.append((_PLACES + min(sightings, 49), ("many_places", {"places": sightings})))
     return found
 
@@ -84,17 +84,3 @@ def weigh(found: Iterable[Weighed]) -> tuple[int, list[Stored]]:
         best.setdefault(reason[0], (weight, reason))
     ranked = list(best.values())
     return (ranked[0][0] if ranked else 0), [reason for _, reason in ranked]
-
-
-def positions(
-    members: Mapping[int, Sequence[int]], rank: Mapping[int, tuple[int, ...]]
-) -> dict[int, int]:
-    """Number media from 0: stack by stack as `rank` sorts them, each lead first.
-
-    `members` are the media of each stack, its lead first; `rank` what a stack is sorted by.
-    """
-    ordered = sorted(members, key=lambda stack: rank[stack])
-    return {
-        media_id: position
-        for position, media_id in enumerate(m for stack in ordered for m in members[stack])
-    }

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, Select, func, select
 
 from tutela.access.authorise import require
 from tutela.access.model import Permission
+from tutela.casework import blind
 from tutela.casework.among import among
 from tutela.casework.model import HitInfo, StackInfo
 from tutela.core.errors import UsageError
@@ -55,10 +56,14 @@ def require_media(tx: Connection, who: Principal, case_id: CaseId, media_id: Med
 
 
 def case_hits(tx: Connection, who: Principal, case_id: CaseId, limit: int) -> list[CaseHit]:
-    """Return hits of a case, exact ones first, then by distance."""
+    """Return hits of a case, exact ones first, then by distance.
+
+    Those of media whose grade is withheld from `who` are left out: a list may say it.
+    """
     require(tx, who, Permission.CASE_READ, case_id)
     rows = tx.execute(
         _hits(case_id)
+        .where(MediaHit.media_id.not_in(blind.hidden(who, case_id)))
         .order_by(
             MediaHit.silenced,
             MediaHit.strength != "exact",

@@ -2,237 +2,196 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, select
 
-from tutela.casework import order, stacking
+from tutela.casework import order, pictures, stacking
 from tutela.casework import scheme as schemes
-from tutela.casework.known import Stored
-from tutela.casework.model import CaseInfo, MediaState
+from tutela.casework.model import CaseInfo
 from tutela.casework.order import Weighed
+from tutela.casework.packed import packed
+from tutela.casework.pictures import NONE, TOGETHER, Int64s, Pictures
 from tutela.core.entry import Role
-from tutela.core.ids import CaseId
-from tutela.core.media import PDQ_QUALITY_MINIMUM, PDQ_RADIUS_BITS
+from tutela.core.media import PDQ_RADIUS_BITS
 from tutela.store.bulk import update_rows
-from tutela.store.tables.casework import CaseMedia, Media, MediaHit, SeriesMedia, Stack
+from tutela.store.tables.casework import CaseMedia, MediaHit, SeriesMedia, Stack
 
 # What is still to be looked at comes first, then what has been, then what never needs to be.
-# A case may hold a million pictures, most of which have nothing to be said of them.
-_NO_REASONS: list[Any] = []
-# So many changed rows are in memory at once.
-_TOGETHER = 20_000
-_GROUPS = {MediaState.OPEN: 0, MediaState.GRADED: 1, MediaState.INFERRED: 1, MediaState.KNOWN: 2}
+_GROUPS = np.zeros(len(pictures.STATES), np.int64)
+_GROUPS[[pictures.GRADED, pictures.INFERRED, pictures.KNOWN]] = 1, 1, 2
+
+Weights = dict[int, list[Weighed]]
 
 
-class Picture(msgspec.Struct, gc=False):
-    """A picture of a case while it is being arranged; `position` and the rest as they are kept."""
+class _Stacks(NamedTuple):
+    """Rows stack by stack, each lead first; where the stacks start in them, and their sizes."""
 
-    media_id: int
-    state: MediaState
-    code: str | None
-    stack_id: int | None
-    position: int | None
-    priority: int
-    reasons: list[Any]
-    sightings: int
-    pdq: bytes | None
-    quality: int | None
-    pixels: int
-    camera: tuple[str | None, str] | None
-    was_in: int | None
+    rows: Int64s
+    starts: Int64s
+    sizes: Int64s
+
+    @property
+    def first(self) -> Int64s:
+        """The row of each stack that speaks for it."""
+        return self.rows[self.starts]
 
 
-def pictures(tx: Connection, case_id: CaseId) -> list[Picture]:
-    """Return the pictures of a case that have a place in the review, as they came."""
-    rows = tx.execute(
-        select(
-            CaseMedia.media_id,
-            CaseMedia.state,
-            CaseMedia.code,
-            CaseMedia.stack_id,
-            CaseMedia.position,
-            CaseMedia.priority,
-            CaseMedia.reasons,
-            CaseMedia.sightings,
-            Media.pdq,
-            Media.pdq_quality,
-            Media.width,
-            Media.height,
-            Media.camera_make,
-            Media.camera_serial,
-        )
-        .join(Media, Media.id == CaseMedia.media_id)
-        .where(
-            CaseMedia.case_id == case_id,
-            CaseMedia.state != MediaState.SET_ASIDE.value,
-            Media.is_picture,
-        )
-        .order_by(CaseMedia.media_id)
-    )
+def place(tx: Connection, case: CaseInfo, found: Pictures) -> int:
+    """Write priority, reasons, stack and position where they changed; return for how many.
+
+    Every picture has a stack by now.
+    """
+    if not len(found):
+        return 0
+    stacks = _stacks(tx, case, found)
+    priority, reason = _judged(found, stacks, _weights(tx, case, found, stacks))
+    position = _positions(found, stacks, priority)
+    moved = (found.was_in != found.stack) | (found.position != position)
+    judged = (found.priority != priority) | (found.reason != reason)
+    for some in _pieces(judged):
+        said = [found.reasons.values[number] for number in reason[some].tolist()]
+        rows = _changes(case, found, position, some)
+        for row, weight, reasons in zip(rows, priority[some].tolist(), said, strict=True):
+            row |= {"priority": weight, "reasons": reasons}
+        update_rows(tx, CaseMedia, rows)
+    for some in _pieces(moved & ~judged):
+        update_rows(tx, CaseMedia, _changes(case, found, position, some))
+    return int(np.count_nonzero(moved | judged))
+
+
+def _pieces(wanted: NDArray[np.bool_]) -> Iterator[Int64s]:
+    rows = np.flatnonzero(wanted)
+    for start in range(0, len(rows), TOGETHER):
+        yield rows[start : start + TOGETHER]
+
+
+def _changes(
+    case: CaseInfo, found: Pictures, position: Int64s, rows: Int64s
+) -> list[dict[str, Any]]:
+    columns = (column[rows].tolist() for column in (found.media, found.stack, position))
     return [
-        Picture(
-            media_id=row.media_id,
-            state=MediaState(row.state),
-            code=row.code,
-            stack_id=row.stack_id,
-            position=row.position,
-            priority=row.priority,
-            reasons=row.reasons or _NO_REASONS,
-            sightings=row.sightings,
-            pdq=row.pdq,
-            quality=row.pdq_quality,
-            pixels=(row.width or 0) * (row.height or 0),
-            camera=(row.camera_make, row.camera_serial) if row.camera_serial else None,
-            was_in=row.stack_id,
-        )
-        for row in rows
+        {"case_id": case.id, "media_id": media_id, "stack_id": stack_id, "position": place_}
+        for media_id, stack_id, place_ in zip(*columns, strict=True)
     ]
 
 
-def place(tx: Connection, case: CaseInfo, found: Sequence[Picture]) -> int:
-    """Write priority, reasons, stack and position where they changed; return for how many."""
-    illegal = {code.code for code in schemes.load(tx, case.scheme).codes if code.illegal}
-    leads = dict(
-        tx.execute(select(Stack.id, Stack.lead_media_id).where(Stack.case_id == case.id)).all()
-    )
-    stacks: dict[int, list[Picture]] = defaultdict(list)
-    for picture in found:
-        if picture.stack_id is not None:
-            stacks[picture.stack_id].append(picture)
-    for stack_id, members in stacks.items():
-        members.sort(key=lambda p: (p.media_id != leads.get(stack_id), p.media_id))
-    weights = _weights(tx, case, found, illegal)
-    judged = _judged(found, stacks, weights)
-    rank = {stack_id: _rank(members, judged) for stack_id, members in stacks.items()}
-    numbered = order.positions({s: [p.media_id for p in m] for s, m in stacks.items()}, rank)
-    written = 0
-    for start in range(0, len(found), _TOGETHER):
-        changed = [
-            row
-            for picture in found[start : start + _TOGETHER]
-            if (
-                row := _changed(case, picture, numbered[picture.media_id], judged[picture.media_id])
-            )
-        ]
-        update_rows(tx, CaseMedia, changed)
-        written += len(changed)
-    return written
+def _stacks(tx: Connection, case: CaseInfo, found: Pictures) -> _Stacks:
+    asked = select(Stack.id, Stack.lead_media_id).where(Stack.case_id == case.id)
+    numbers, leads = packed(tx, asked.order_by(Stack.id))
+    leads_it = leads[np.searchsorted(numbers, found.stack)] == found.media
+    rows = np.lexsort((found.media, ~leads_it, found.stack))
+    _, starts, sizes = np.unique(found.stack[rows], return_index=True, return_counts=True)
+    return _Stacks(rows, starts, sizes)
 
 
-def _rank(
-    members: Sequence[Picture], judged: dict[int, tuple[int, list[Stored]]]
-) -> tuple[int, ...]:
-    group = min(_GROUPS[p.state] for p in members)
-    best = max(judged[p.media_id][0] for p in members)
-    return group, -best, min(p.media_id for p in members)
+def _positions(found: Pictures, stacks: _Stacks, priority: NDArray[np.int32]) -> Int64s:
+    """Number pictures from 0, stack by stack: what is open and weighs most comes first.
+
+    Equal ones stand as they lay in the evidence.
+    """
+    rows, starts, sizes = stacks
+    group = np.minimum.reduceat(_GROUPS[found.state[rows]], starts)
+    weight = np.maximum.reduceat(priority[rows], starts)
+    earliest = np.minimum.reduceat(found.media[rows], starts)
+    ranked = np.lexsort((earliest, -weight, group))
+    begins = np.empty(len(ranked), np.int64)
+    begins[ranked] = np.cumsum(sizes[ranked]) - sizes[ranked]
+    position = np.empty(len(rows), np.int64)
+    position[rows] = np.repeat(begins - starts, sizes) + np.arange(len(rows))
+    return position
 
 
 def _judged(
-    found: Sequence[Picture],
-    stacks: dict[int, list[Picture]],
-    weights: dict[int, list[Weighed]],
-) -> dict[int, tuple[int, list[Stored]]]:
-    """Return priority and reasons of each picture; a lead speaks for its whole stack.
+    found: Pictures, stacks: _Stacks, weights: Weights
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return priority and the number of the reasons of each; a lead speaks for its whole stack.
 
     What is known or decided keeps the reasons that it has: its order matters no more.
     """
-    judged: dict[int, tuple[int, list[Stored]]] = {}
-    for members in stacks.values():
-        for place_, picture in enumerate(members):
-            if picture.state is not MediaState.OPEN:
-                judged[picture.media_id] = picture.priority, picture.reasons
-                continue
-            speaking = members if place_ == 0 else [picture]
-            own = [w for p in speaking for w in weights.get(p.media_id, ())]
-            own += order.of_counts(
-                len(members) if place_ == 0 else 1, max(p.sightings for p in speaking)
-            )
-            judged[picture.media_id] = order.weigh(own)
-    for picture in found:
-        judged.setdefault(picture.media_id, (picture.priority, picture.reasons))
-    return judged
+    is_open = found.state == pictures.OPEN
+    priority = np.where(is_open, 0, found.priority)
+    reason = np.where(is_open, 0, found.reason)
+    says = found.sightings >= order.LARGE
+    says[list(weights)] = True
+
+    def judge(row: int, speaking: Int64s, size: int) -> None:
+        own = [weight for one in speaking.tolist() for weight in weights.get(one, ())]
+        own += order.of_counts(size, int(found.sightings[speaking].max()))
+        priority[row], reasons = order.weigh(own)
+        reason[row] = found.reasons.of_json(reasons)
+
+    heard = np.logical_or.reduceat(says[stacks.rows], stacks.starts) | (stacks.sizes >= order.LARGE)
+    for stack in np.flatnonzero(heard & is_open[stacks.first]).tolist():
+        start, size = int(stacks.starts[stack]), int(stacks.sizes[stack])
+        judge(int(stacks.rows[start]), stacks.rows[start : start + size], size)
+    says[stacks.first] = False
+    for row in np.flatnonzero(says & is_open).tolist():
+        judge(row, np.array([row]), 1)
+    return priority, reason
 
 
-def _weights(
-    tx: Connection, case: CaseInfo, found: Sequence[Picture], illegal: set[str]
-) -> dict[int, list[Weighed]]:
-    """Return what is to be said of single pictures."""
-    weights: dict[int, list[Weighed]] = defaultdict(list)
-    hits = tx.execute(
-        select(
-            MediaHit.media_id,
-            MediaHit.list_name,
-            MediaHit.strength,
-            MediaHit.algorithm,
-            MediaHit.distance_bits,
-        ).where(MediaHit.case_id == case.id, MediaHit.role == Role.ALERT.value, ~MediaHit.silenced)
-    )
-    for media_id, name, strength, algorithm, distance_bits in hits:
-        weights[media_id].append(order.of_hit(name, strength, algorithm, distance_bits))
-    series = tx.execute(
-        select(SeriesMedia.media_id, SeriesMedia.series_id)
-        .join(CaseMedia, CaseMedia.media_id == SeriesMedia.media_id)
-        .where(CaseMedia.case_id == case.id)
-    )
-    for media_id, number in series:
-        weights[media_id].append(order.of_series(number))
-    bad = [picture for picture in found if picture.code in illegal]
-    cameras = {picture.camera for picture in bad if picture.camera}
-    for picture in found:
-        if picture.camera in cameras:
-            weights[picture.media_id].append(order.of_camera())
+def _weights(tx: Connection, case: CaseInfo, found: Pictures, stacks: _Stacks) -> Weights:
+    """Return what is to be said of single pictures, by row; of those whose order still matters."""
+    weights: Weights = defaultdict(list)
+    asked = found.state == pictures.OPEN
+    asked[stacks.rows] |= np.repeat(asked[stacks.first], stacks.sizes)
+    for row, weighed in _told(tx, case, found):
+        if asked[row]:
+            weights[row].append(weighed)
+    illegal = {code.code for code in schemes.load(tx, case.scheme).codes if code.illegal}
+    bad = np.isin(found.code, [n for n, code in enumerate(found.codes.values) if code in illegal])
+    cameras = np.setdiff1d(found.camera[bad], [NONE])
+    for row in np.flatnonzero(asked & np.isin(found.camera, cameras)).tolist():
+        weights[row].append(order.of_camera())
     _near(found, bad, weights)
     return weights
 
 
-def _near(
-    found: Sequence[Picture], bad: Sequence[Picture], weights: dict[int, list[Weighed]]
-) -> None:
+def _told(tx: Connection, case: CaseInfo, found: Pictures) -> Iterator[tuple[int, Weighed]]:
+    """Yield what lists and series say of pictures, by row."""
+    of_hit, of_series = functools.cache(order.of_hit), functools.cache(order.of_series)
+    for first, last in pictures.spans(found):
+        hits = tx.execute(
+            select(
+                MediaHit.media_id,
+                MediaHit.list_name,
+                MediaHit.strength,
+                MediaHit.algorithm,
+                MediaHit.distance_bits,
+            ).where(
+                MediaHit.case_id == case.id,
+                MediaHit.media_id.between(first, last),
+                MediaHit.role == Role.ALERT.value,
+                ~MediaHit.silenced,
+            )
+        ).all()
+        series = tx.execute(
+            select(SeriesMedia.media_id, SeriesMedia.series_id)
+            .join(CaseMedia, CaseMedia.media_id == SeriesMedia.media_id)
+            .where(CaseMedia.case_id == case.id, SeriesMedia.media_id.between(first, last))
+        ).all()
+        told = [of_hit(*said) for _, *said in hits] + [of_series(number) for _, number in series]
+        media = np.array([row.media_id for row in [*hits, *series]], np.int64)
+        for row, weighed in zip(found.rows(media).tolist(), told, strict=True):
+            if row != NONE:
+                yield row, weighed
+
+
+def _near(found: Pictures, bad: NDArray[np.bool_], weights: Weights) -> None:
     """Say which open pictures look like one that is known or graded as illegal."""
-    listed = [p for p in bad if _comparable(p)]
-    asked = [p for p in found if p.state is MediaState.OPEN and _comparable(p)]
-    if not listed or not asked:
+    listed = np.flatnonzero(bad & found.comparable)
+    asked = np.flatnonzero((found.state == pictures.OPEN) & found.comparable)
+    if not len(listed) or not len(asked):
         return
-    codes, questions = _codes(listed), _codes(asked)
-    rows = stacking.nearest(codes, questions, PDQ_RADIUS_BITS)
-    near = np.flatnonzero(rows >= 0)
-    apart = stacking.turned_distances(questions[near], codes[rows[near]])
-    for place_, distance_bits in zip(near.tolist(), apart.tolist(), strict=True):
-        weights[asked[place_].media_id].append(order.of_near(distance_bits))
-
-
-def _codes(some: Sequence[Picture]) -> NDArray[np.uint8]:
-    return np.frombuffer(b"".join(p.pdq or b"" for p in some), np.uint8).reshape(-1, 32)
-
-
-def _comparable(picture: Picture) -> bool:
-    return picture.pdq is not None and (picture.quality or 0) >= PDQ_QUALITY_MINIMUM
-
-
-def _changed(
-    case: CaseInfo, picture: Picture, position: int, judged: tuple[int, list[Stored]]
-) -> dict[str, Any] | None:
-    priority, reasons = judged
-    stored = [list(reason) for reason in reasons]
-    before = (
-        picture.was_in,
-        picture.position,
-        picture.priority,
-        [list(r) for r in picture.reasons],
-    )
-    if before == (picture.stack_id, position, priority, stored):
-        return None
-    return {
-        "case_id": case.id,
-        "media_id": picture.media_id,
-        "stack_id": picture.stack_id,
-        "position": position,
-        "priority": priority,
-        "reasons": stored,
-    }
+    nearest = stacking.nearest(found.pdq[listed], found.pdq[asked], PDQ_RADIUS_BITS)
+    near = nearest != NONE
+    ones, others = asked[near], listed[nearest[near]]
+    apart = stacking.turned_distances(found.pdq[ones], found.pdq[others])
+    for row, distance_bits in zip(ones.tolist(), apart.tolist(), strict=True):
+        weights[row].append(order.of_near(distance_bits))

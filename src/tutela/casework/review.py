@@ -6,8 +6,6 @@ second time, or settle, is withheld until they have.
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -18,10 +16,11 @@ from sqlalchemy import Connection, Select, func, or_, select, update
 
 from tutela.access.authorise import require
 from tutela.access.model import Permission
-from tutela.casework import adjudicate, agreement, selection
+from tutela.casework import agreement, blind, selection
 from tutela.casework import case as cases
 from tutela.casework import policy as policies
 from tutela.casework.model import Item, MediaState, Reason
+from tutela.casework.packed import packed
 from tutela.casework.view import Filter, Sort, SortKey, View, parse, query
 from tutela.core.errors import UsageError
 from tutela.core.ids import CaseId, MediaId, StackId
@@ -52,11 +51,11 @@ def ids(
     """
     require(tx, who, Permission.CASE_READ, case_id)
     wanted, sort = wanted or Filter(), sort or Sort()
-    table = _numbers(tx, selection.selected(who, case_id, wanted, sort))
+    media, stacks = packed(tx, selection.selected(who, case_id, wanted, sort))
     if wanted.members:
-        return np.ascontiguousarray(table[:, 0])
-    _, first = np.unique(table[:, 1], return_index=True)
-    return np.ascontiguousarray(table[np.sort(first), 0])
+        return media
+    _, first = np.unique(stacks, return_index=True)
+    return media[np.sort(first)]
 
 
 def items(tx: Connection, who: Principal, case_id: CaseId, media_ids: Sequence[int]) -> list[Item]:
@@ -81,14 +80,14 @@ def items(tx: Connection, who: Principal, case_id: CaseId, media_ids: Sequence[i
         wanted,
     )
     bases = _bases(tx, case_id, wanted)
-    asked = _second_readings(tx, who, case_id, wanted)
-    to_settle = adjudicate.to_settle(tx, who, case_id, wanted)
-    to_settle |= agreement.to_settle(tx, who, case_id, wanted)
+    again = _read_again(tx, who, case_id, wanted)
+    blinded = blind.withheld(tx, who, case_id, wanted)
+    blinded |= agreement.to_settle(tx, who, case_id, wanted)
     found: list[Item] = []
     for media_id in wanted:
         if (row := rows.get(media_id)) is None:
             continue
-        withheld = asked.get(media_id, False) or media_id in to_settle
+        withheld = media_id in blinded
         found.append(
             Item(
                 media_id=MediaId(media_id),
@@ -120,7 +119,8 @@ def items(tx: Connection, who: Principal, case_id: CaseId, media_ids: Sequence[i
                 ),
                 has_thumbnail="thumbnail" in kept.get(media_id, ()),
                 has_original="original" in kept.get(media_id, ()),
-                second_reading=media_id in asked,
+                # What shows no grade here does not tell that another case has one.
+                second_reading=media_id in again and row.code is not None,
             )
         )
     return found
@@ -179,15 +179,6 @@ def release(tx: Connection, who: Principal, case_id: CaseId) -> None:
     )
 
 
-def _numbers(tx: Connection, asked: Select[*tuple[Any, ...]]) -> NDArray[np.int64]:
-    """Return two columns of whole numbers, int64[n, 2], past what SQLAlchemy does for each row."""
-    with contextlib.closing(tx.execute(asked)) as result:
-        assert result.cursor is not None
-        rows = result.cursor.fetchall()
-    flat = itertools.chain.from_iterable(rows)
-    return np.fromiter(flat, np.int64, 2 * len(rows)).reshape(-1, 2)
-
-
 # -- what is shown of each -------------------------------------------------------------------
 
 
@@ -239,19 +230,11 @@ def _bases(tx: Connection, case_id: CaseId, media_ids: Sequence[int]) -> dict[in
     return {media_id: basis for media_id, basis in rows if basis not in ("cleared", "undone")}
 
 
-def _second_readings(
+def _read_again(
     tx: Connection, who: Principal, case_id: CaseId, media_ids: Sequence[int]
-) -> dict[int, bool]:
-    """Return which media are to be read again: True where `who` must not see the first grade."""
+) -> frozenset[int]:
+    """Return which media wait for a second reading, by whomever."""
     rows = tx.execute(
-        select(SecondReading.media_id, SecondReading.first_account_id).where(
-            SecondReading.case_id == case_id,
-            SecondReading.state == "open",
-            SecondReading.media_id.in_(media_ids),
-        )
+        blind.concerning(who, case_id, "open").where(SecondReading.media_id.in_(media_ids))
     )
-    found: dict[int, bool] = {}
-    for media_id, first in rows:
-        withheld = first is None or first != who.account_id
-        found[media_id] = found.get(media_id, False) or withheld
-    return found
+    return frozenset(row.media_id for row in rows)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from tutela.access.authorise import allows
 from tutela.access.model import Permission
+from tutela.casework import blind
 from tutela.casework.model import MediaState
 from tutela.casework.view import Filter, Sort, SortKey
 from tutela.core.ids import CaseId
@@ -43,15 +44,20 @@ def selected(
 ) -> Select[*tuple[Any, ...]]:
     """Return a query for (media id, stack number), in order; of no stack is one of its own."""
     states = wanted.effective_states
+    # Compared one by one: a list is looked up once for each row, which costs both databases more.
     asked = select(
         CaseMedia.media_id, func.coalesce(CaseMedia.stack_id, -CaseMedia.media_id)
-    ).where(CaseMedia.case_id == case_id, CaseMedia.state.in_(states))
+    ).where(CaseMedia.case_id == case_id, or_(*[CaseMedia.state == state for state in states]))
     if MediaState.SET_ASIDE not in states:
         asked = asked.where(CaseMedia.position.is_not(None))
     if wanted.codes:
-        asked = asked.where(CaseMedia.code.in_(wanted.codes), ~_has(_withheld(who, case_id)))
+        hidden = blind.hidden(who, case_id)
+        asked = asked.where(CaseMedia.code.in_(wanted.codes), CaseMedia.media_id.not_in(hidden))
         if allows(who, Permission.ADJUDICATE):
-            asked = asked.where(~_has(_differed(case_id)), ~_has(_disputed(case_id)))
+            asked = asked.where(~_has(_disputed(case_id)))
+    if wanted.second is not None:
+        second = CaseMedia.media_id.in_(_read_again(who, case_id))
+        asked = asked.where(second if wanted.second else ~second)
     for condition in _conditions(case_id, wanted):
         asked = asked.where(condition)
     return _sorted(asked, sort, aside=MediaState.SET_ASIDE in states)
@@ -81,13 +87,6 @@ def _conditions(case_id: CaseId, wanted: Filter) -> Iterable[ColumnElement[bool]
             select(MediaHit.media_id).where(MediaHit.case_id == case_id, ~MediaHit.silenced)
         )
         yield hit if wanted.hits else ~hit
-    if wanted.second is not None:
-        second = media.in_(
-            select(SecondReading.media_id).where(
-                SecondReading.case_id == case_id, SecondReading.state == "open"
-            )
-        )
-        yield second if wanted.second else ~second
     if wanted.stacks is not None:
         large = CaseMedia.stack_id.in_(
             select(Stack.id).where(Stack.case_id == case_id, Stack.size > 1)
@@ -131,30 +130,14 @@ def _sorted(
     return asked.order_by(*order, *([CaseMedia.media_id] if aside else []))
 
 
-def _withheld(who: Principal, case_id: CaseId) -> Select[*tuple[Any, ...]]:
-    """Select the open second readings of the media at hand whose first grade is not for `who`."""
-    return select(SecondReading.id).where(
-        SecondReading.case_id == case_id,
-        SecondReading.media_id == CaseMedia.media_id,
-        SecondReading.state == "open",
-        or_(
-            SecondReading.first_account_id.is_(None),
-            SecondReading.first_account_id != who.account_id,
-        ),
-    )
-
-
-def _differed(case_id: CaseId) -> Select[*tuple[Any, ...]]:
-    """Select readings of the media at hand that differed: who settles them is blind."""
-    return select(SecondReading.id).where(
-        SecondReading.case_id == case_id,
-        SecondReading.media_id == CaseMedia.media_id,
-        SecondReading.state == "differed",
-    )
+def _read_again(who: Principal, case_id: CaseId) -> Select[*tuple[Any, ...]]:
+    """Select what waits for a second reading, and that a case shows to have a grade."""
+    again = blind.concerning(who, case_id, "open").where(blind.shown_in(case_id))
+    return again.with_only_columns(SecondReading.media_id)
 
 
 def _disputed(case_id: CaseId) -> Select[*tuple[Any, ...]]:
-    """Select the dispute about the media at hand under the case's scheme, likewise."""
+    """Select the dispute about the media at hand under the case's scheme: who settles is blind."""
     return (
         select(Agreement.media_id)
         .join(Case, Case.scheme == Agreement.scheme)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +21,7 @@ from tutela.casework.facts import storable
 from tutela.casework.model import CaseInfo, ExhibitInfo, MediaState
 from tutela.core.entry import Role
 from tutela.core.errors import IntegrityError
+from tutela.core.hit import Hit
 from tutela.core.ids import MediaId
 from tutela.core.principal import Principal
 from tutela.evidence.vault import objects
@@ -57,7 +58,7 @@ def write(
     fresh = _fresh(tx, exhibit, places)
     medias = contents.upsert(tx, [one.outcome for _, one in places.values()])
     # Hits are written for all: the lists may have changed since the scan was begun.
-    _write_hits(tx, case, [one for _, one in places.values()], medias)
+    write_hits(tx, case, _hits([one for _, one in places.values()], medias))
     surplus: list[str] = []
     if fresh:
         insert_rows(
@@ -65,7 +66,7 @@ def write(
         )
         _count(tx, case, exhibit, [one.outcome for _, one in fresh.values()], medias)
         if vault:
-            kept = _kept([one for _, one in fresh.values()], medias, vault)
+            kept = kept_objects([one for _, one in fresh.values()], medias, vault)
             surplus = objects.record(tx, who, case.id, kept)
     events = known.on_arrival(tx, who, case, sorted(medias.values()))
     if fresh or events:
@@ -192,21 +193,26 @@ def _case_media(case: CaseInfo, media_id: MediaId, outcome: Outcome) -> dict[str
     }
 
 
-def _write_hits(
-    tx: Connection, case: CaseInfo, recorded: Sequence[Recorded], medias: dict[bytes, MediaId]
-) -> None:
-    found: dict[tuple[int, str, int, str], dict[str, Any]] = {}
+def _hits(
+    recorded: Iterable[Recorded], medias: dict[bytes, MediaId]
+) -> Iterator[tuple[MediaId, list[Hit]]]:
     for one in recorded:
-        if not (sha256 := one.outcome.digests.sha256):
-            continue
-        quiet = words.silenced(one.hits)
-        for hit in one.hits:
-            key = medias[sha256], hit.list, hit.entry_number, hit.algorithm
+        if sha256 := one.outcome.digests.sha256:
+            yield medias[sha256], one.hits
+
+
+def write_hits(tx: Connection, case: CaseInfo, given: Iterable[tuple[MediaId, list[Hit]]]) -> None:
+    """Write what lists say of media of a case; what they have said before stays as it is."""
+    found: dict[tuple[int, str, int, str], dict[str, Any]] = {}
+    for media_id, hits in given:
+        quiet = words.silenced(hits)
+        for hit in hits:
+            key = media_id, hit.list, hit.entry_number, hit.algorithm
             found.setdefault(
                 key,
                 {
                     "case_id": case.id,
-                    "media_id": medias[sha256],
+                    "media_id": media_id,
                     "list_name": hit.list,
                     "role": hit.role.value,
                     "strength": hit.strength.value,
@@ -221,7 +227,7 @@ def _write_hits(
     insert_rows(tx, MediaHit, list(found.values()), ignore_existing=True)
 
 
-def _kept(
+def kept_objects(
     recorded: Sequence[Recorded], medias: dict[bytes, MediaId], vault: Vault
 ) -> list[NewObject]:
     """Return what the scan has kept, once for each media and kind."""

@@ -31,6 +31,8 @@ _FREQUENCIES = 16
 _PIECES = 16  # at least: a table of pieces of 16 bits has 65,536 heads
 _EXACT_MOST = 16  # up to this cut-off pieces must be equal, above it one bit may differ
 RADIUS_MAXIMUM_BITS = 31
+# Turning takes two kilobytes a code: so many are turned at once.
+_TOGETHER = 8192
 
 
 def lead_of(codes: NDArray[np.uint8], settled: int, radius_bits: int) -> NDArray[np.int64]:
@@ -61,12 +63,13 @@ def _run(
     exact = radius_bits <= _EXACT_MOST
     pieces = max(radius_bits + 1, _PIECES) if exact else _PIECES
     bounds = (settled, radius_bits, 0 if exact else _PIECES, grows)
-    looks = _words(turned(codes)).reshape(8, len(codes), _WORDS)
     edges = (np.arange(pieces + 1) * _BITS) // pieces
-    heads = np.full((pieces, 1 << int(np.diff(edges).max())), _NOBODY, np.int64)
-    following = np.full((pieces, len(codes)), _NOBODY, np.int64)
+    heads = np.full((pieces, 1 << int(np.diff(edges).max())), _NOBODY, np.int32)
+    following = np.full((pieces, len(codes)), _NOBODY, np.int32)
     leads = np.full(len(codes), _NOBODY, np.int64)
-    _assign(looks, bounds, edges, (heads, following, leads))
+    for start in range(0, len(codes), _TOGETHER):
+        looks = _words(turned(codes[start : start + _TOGETHER])).reshape(8, -1, _WORDS)
+        _assign(_words(codes), (start, looks), bounds, edges, (heads, following, leads))
     return leads
 
 
@@ -96,8 +99,12 @@ def turned_distances(codes: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDA
 
     Both are PDQ values, uint8[n, 32].
     """
-    apart = np.bitwise_count(_words(turned(codes)) ^ _words(others))
-    return np.asarray(apart.sum(axis=2, dtype=np.int64).min(axis=0))
+    nearest = np.empty(len(codes), np.int64)
+    for start in range(0, len(codes), _TOGETHER):
+        some = slice(start, start + _TOGETHER)
+        apart = np.bitwise_count(_words(turned(codes[some])) ^ _words(others[some]))
+        nearest[some] = apart.sum(axis=2, dtype=np.int64).min(axis=0)
+    return nearest
 
 
 def distances(codes: NDArray[np.uint8], code: bytes) -> NDArray[np.int64]:
@@ -113,26 +120,28 @@ def _words(codes: NDArray[np.uint8]) -> NDArray[np.uint64]:
 
 @kernel()
 def _assign(
-    looks: NDArray[np.uint64],
+    words: NDArray[np.uint64],
+    turning: tuple[int, NDArray[np.uint64]],
     bounds: tuple[int, int, int, bool],
     edges: NDArray[np.int64],
-    tables: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]],
+    tables: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]],
 ) -> None:
     settled, radius, flips, grows = bounds
     heads, following, leads = tables
+    start, looks = turning
     pieces = edges.size - 1
-    for row in range(looks.shape[1]):
+    for row in range(start, start + looks.shape[1]):
         best = -1
         nearest = radius + 1
         if row >= settled:
             for look in range(looks.shape[0]):
-                code = looks[look, row]
+                code = looks[look, row - start]
                 for piece in range(pieces):
                     bucket = _piece(code, edges[piece], edges[piece + 1])
                     for flip in range(flips + 1):  # the piece itself, then with each bit flipped
                         other = heads[piece, bucket ^ (1 << flip >> 1)]
                         while other != -1:
-                            apart = _distance(code, looks[0, other])
+                            apart = _distance(code, words[other])
                             if apart < nearest or (apart == nearest and other < best):
                                 nearest, best = apart, other
                             other = following[piece, other]
@@ -141,7 +150,7 @@ def _assign(
             continue
         leads[row] = row
         for piece in range(pieces):
-            bucket = _piece(looks[0, row], edges[piece], edges[piece + 1])
+            bucket = _piece(words[row], edges[piece], edges[piece + 1])
             following[piece, row] = heads[piece, bucket]
             heads[piece, bucket] = row
 

@@ -7,7 +7,8 @@ media, cases, log; each by number), so that waiting never becomes a deadlock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Select, and_, delete, func, or_, select, update
@@ -18,7 +19,7 @@ from tutela.casework.among import among
 from tutela.casework.model import CaseInfo, CaseState
 from tutela.core.errors import UsageError
 from tutela.core.ids import CaseId, OrganisationId
-from tutela.store.bulk import update_rows, upsert_rows
+from tutela.store.bulk import Columns, update_rows, upsert_rows
 from tutela.store.tables.casework import Case, CaseMedia, Media, Stack
 from tutela.store.tables.grading import Vote
 
@@ -98,15 +99,7 @@ class Standing:
         A vote that says what it said before changes no agreement: what was settled stays.
         """
         _count_up(self._tx, {case_id for _, case_id in self._moved})
-        update_rows(
-            self._tx,
-            CaseMedia,
-            [
-                {"case_id": case_id, "media_id": media_id, "state": place.state, "code": place.code}
-                for media_id, case_id in self._moved
-                for place in (self.places[media_id][case_id],)
-            ],
-        )
+        self._write_places()
         self._write_votes()
         changed = {
             media_id: {number: one.code for number, one in self.votes[media_id].items()}
@@ -115,22 +108,26 @@ class Standing:
         }
         return agreement.change(self._tx, self.case.scheme, changed, self._agreed, votes_to_trust)
 
+    def _write_places(self) -> None:
+        moved = sorted(self._moved)
+        places = [self.places[media_id][case_id] for media_id, case_id in moved]
+        each: Mapping[str, Sequence[Any]] = {
+            "case_id": [case_id for _, case_id in moved],
+            "media_id": [media_id for media_id, _ in moved],
+            "state": [place.state for place in places],
+            "code": [place.code for place in places],
+        }
+        update_rows(self._tx, CaseMedia, Columns(each), key=("media_id", "case_id"))
+
     def _write_votes(self) -> None:
-        given = [(media_id, one) for media_id, one in self._voted.items() if one is not None]
-        upsert_rows(
-            self._tx,
-            Vote,
-            [
-                {
-                    "media_id": media_id,
-                    "scheme": self.case.scheme,
-                    "organisation_id": self.organisation_id,
-                    "grade_id": one.grade_id,
-                    "code": one.code,
-                }
-                for media_id, one in given
-            ],
-        )
+        given = {media_id: one for media_id, one in self._voted.items() if one is not None}
+        each: Mapping[str, Sequence[Any]] = {
+            "media_id": list(given),
+            "grade_id": [one.grade_id for one in given.values()],
+            "code": [one.code for one in given.values()],
+        }
+        same = {"scheme": self.case.scheme, "organisation_id": self.organisation_id}
+        upsert_rows(self._tx, Vote, Columns(each, same))
         if gone := [media_id for media_id, one in self._voted.items() if one is None]:
             self._tx.execute(
                 delete(Vote).where(

@@ -34,6 +34,7 @@ def add(
     word, wanted = line(name, CHARACTERS, "a tag"), of_case(tx, case_id, media_ids)
     rows = [{"case_id": case_id, "media_id": media_id, "name": word} for media_id in wanted]
     insert_rows(tx, Tag, rows, ignore_existing=True)
+    cases.stay_open(tx, case_id)
     _log(tx, who, "tag.added", case_id, (wanted, word))
 
 

@@ -46,7 +46,7 @@ def clear(
     together = members(tx, case_id, media_ids)
     everything = {one for group in together.values() for one in group}
     standing = Standing(tx, case, by.organisation_id, everything)
-    second.leave_to_supervisor(tx, case_id, media_ids)
+    second.leave_to_supervisor(tx, who, case_id, media_ids)
     if second.withheld(tx, who, case_id, media_ids):
         raise ConflictError(
             "a media waits for a second reading", code="second_reading", hint="read it first"
@@ -54,8 +54,9 @@ def clear(
     chosen = [one for one in dict.fromkeys(media_ids) if _clearable(standing, one)]
     before = [_open_again(standing, one) for one in chosen]
     for group in together.values():
-        before += [_open_again(standing, one) for one in orphans(standing, group)]
+        before += [_open_here(standing, one) for one in orphans(standing, group)]
     written = [Written(one.media_id, None, "cleared") for one in before]
+    second.withdraw(tx, by, case, [one.media_id for one in before if one.voted])
     return _finish(tx, who, (act, by, case), standing, written, [before])
 
 
@@ -77,11 +78,12 @@ def undo(tx: Connection, who: Principal, case_id: CaseId, *, request: str = "") 
     if last is None:
         return []
     standing = Standing(tx, case, by.organisation_id, [one.media_id for one in last.before])
-    second.leave_to_supervisor(tx, case_id, [one.media_id for one in last.before])
-    written = [
-        _restore(standing, one) for one in reversed(last.before) if _untouched(standing, one)
-    ]
+    votes = [one.media_id for one in last.before if one.voted]
+    second.leave_to_supervisor(tx, who, case_id, votes)
+    taken = [one for one in reversed(last.before) if _untouched(standing, one)]
+    written = [_restore(standing, one) for one in taken]
     acts.took_back(tx, last)
+    second.withdraw(tx, by, case, [one.media_id for one in taken if one.voted])
     return _finish(tx, who, (act, by, case), standing, written, [])
 
 
@@ -105,7 +107,6 @@ def _finish(  # noqa: PLR0913, PLR0917 the end of two calls that differ in what 
     decision.write(tx, by, case, written)
     events = [decision.event(case, f"grade.{one.basis}", one) for one in written]
     events += standing.write(policies.read(tx).votes_to_trust)
-    second.withdraw(tx, case, [one.media_id for one in written])
     given = [Given(MediaId(one.media_id), one.code, one.basis) for one in written]
     acts.keep(tx, act, given, [one for one in before if one])
     if events:
@@ -120,19 +121,24 @@ def _clearable(standing: Standing, media_id: int) -> bool:
 
 
 def _open_again(standing: Standing, media_id: int) -> Before:
-    """Open a media, and return what stood before."""
+    """Open a media wherever it shows the organisation's vote; return what stood before."""
     own = standing.own(media_id)
-    after = (_OPEN, None)
     if own is None:
-        here = standing.here(media_id)
-        standing.move(media_id, standing.case.id, *after)
-        was = [(int(standing.case.id), here.state, here.code)]
-        return Before(media_id, False, None, None, was, after)  # noqa: FBT003 a tuple's field
+        return _open_here(standing, media_id)
+    after = (_OPEN, None)
     ballot = (own.code, own.grade_id)
     was = [(case_id, one.state, one.code) for case_id, one in standing.places[media_id].items()]
     standing.vote(media_id, None)
     standing.show(media_id, *after)
     return Before(media_id, True, None, ballot, was, after)  # noqa: FBT003 likewise
+
+
+def _open_here(standing: Standing, media_id: int) -> Before:
+    """Open a media in this case alone: a vote that was given in another one stays."""
+    here, after = standing.here(media_id), (_OPEN, None)
+    standing.move(media_id, standing.case.id, *after)
+    was = [(int(standing.case.id), here.state, here.code)]
+    return Before(media_id, False, None, None, was, after)  # noqa: FBT003 a tuple's field
 
 
 def _untouched(standing: Standing, one: Before) -> bool:

@@ -25,12 +25,18 @@ if TYPE_CHECKING:
     from tutela.cli.open import Office
 
 LARGEST_FILE = 4 * 1024 * 1024
-_COLUMNS = ("v", "type", "seq", "at", "account_id", "via", "action", "subject", "data", "texts")
+_COLUMNS = (
+    *("v", "type", "seq", "at", "account_id", "via", "action", "subject", "data", "texts"),
+    "erased",
+)
 
 app = App(
     name="audit",
     help="Verify, sign, prove and export the audit log.",
     default_parameter=Parameter(negative=()),
+)
+app.command(
+    "tutela.cli.audit_erase:erase", help="Erase words kept beside the log, as the law may ask."
 )
 
 
@@ -116,11 +122,15 @@ def proof(
         break_glass: Act without an account, for this reason; it is in the log.
         config: Settings file.
     """
+    from tutela.audit import find  # noqa: PLC0415 - as above
     from tutela.audit import proof as proofs  # noqa: PLC0415 - as above
 
     with source.reader(config, break_glass) as office, office.database.read() as tx:
         made = proofs.inclusion(tx, seq, size)
+        (one,) = find.find(tx, find.Filter(), before=seq + 1, limit=1)
     _print(made.text)
+    if erased := [name for name, text in one.texts.items() if text is None]:
+        print(f"note: words of this event were erased: {', '.join(erased)}", file=sys.stderr)
 
 
 @app.command
@@ -291,8 +301,10 @@ def _rows(office: Office, wanted: Filter, format_: output.Format) -> None:
     write = output.writer(format_, str, _COLUMNS)
     with office.database.read() as tx:
         for one in find.each(tx, wanted):
-            row = {name: getattr(one, name) for name in _COLUMNS[2:]}
-            write({"v": 1, "type": "audit_event", **row, "at": iso_precise(one.at)})
+            row = {name: getattr(one, name) for name in _COLUMNS[2:-1]}
+            erased = [name for name, text in one.texts.items() if text is None]
+            more = {"at": iso_precise(one.at), "erased": erased}
+            write({"v": 1, "type": "audit_event", **row, **more})
 
 
 def _tiles(office: Office, folder: Path) -> None:

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from tutela.casework.model import CaseInfo, ExhibitInfo
     from tutela.cli.open import Office
     from tutela.core.settings import Settings
-    from tutela.evidence.vault import Vault
-    from tutela.evidence.vault.keeper import VaultKeeper
 
 SOME_FAILED = 1
 ExportFormat = Literal["vics", "case-uco", "jsonl", "csv", "html", "pdf"]
@@ -169,6 +167,7 @@ def add(
     """
     from tutela.casework import intake  # noqa: PLC0415 - heavy; only when a command runs
     from tutela.cli import progress  # noqa: PLC0415 - as above
+    from tutela.cli.keeping import Keeping  # noqa: PLC0415 - as above
     from tutela.cli.open import opened  # noqa: PLC0415 - as above
     from tutela.cli.scan import stopping  # noqa: PLC0415 - as above
     from tutela.scan.session import open_session  # noqa: PLC0415 - as above
@@ -180,7 +179,7 @@ def add(
     # must hold neither database nor key.
     with opened(config, break_glass=break_glass) as office:
         case = _case(office, number)
-    keeping = _Keeping(settings)
+    keeping = Keeping(settings)
     with (
         progress.shown() as watch,
         contextlib.ExitStack() as stack,
@@ -304,24 +303,6 @@ def export(
         exporting.write(office.database, office.who, case.id, format_, output_)
     print(f"written: {output_}", file=sys.stderr)
     return 0
-
-
-class _Keeping:
-    """Opens the vault when the workers are forked, so that they never hold its key."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self.vault: Vault | None = None
-
-    def keeper(self, stack: contextlib.ExitStack) -> VaultKeeper:
-        from tutela.evidence.vault import Vault, master_key  # noqa: PLC0415 - heavy
-        from tutela.evidence.vault.keeper import VaultKeeper  # noqa: PLC0415 - as above
-        from tutela.store import Database  # noqa: PLC0415 - as above
-
-        chosen = self._settings.vault
-        self.vault = stack.enter_context(Vault(chosen.path, master_key(chosen)))
-        database = stack.enter_context(Database(self._settings.database.url))
-        return VaultKeeper(self.vault, database, originals=True)
 
 
 def _settings(config: Path | None, jobs: int | None) -> Settings:

@@ -20,7 +20,7 @@ Row = dict[str, Any]
 _COLUMNS = (
     *("v", "type", "number", "title", "state", "scheme", "keeps_media", "valid_until"),
     *("label", "device", "seen", "hashed", "skipped", "failed", "size_bytes"),
-    *("media", "pictures", "by_state", "by_code"),
+    *("media", "pictures", "by_state", "by_code", "withheld"),
     *("files", "unique", "picture_files", "known", "set_aside", "stacks"),
     *("decisions_needed", "views_needed", "decided", "one_by_one", "saved_permille"),
 )
@@ -99,7 +99,7 @@ def _text(
         f"{authority.granted_by}, valid until {iso(authority.valid_until)}"
     )
     if case.legal_hold:
-        yield "Under legal hold."
+        yield "Under legal hold; it takes two persons to lift it."
     for exhibit in exhibits:
         unfinished = "" if exhibit.state == "complete" else "  (unfinished: add --resume)"
         yield (
@@ -110,6 +110,8 @@ def _text(
     if totals.by_code:
         codes = ", ".join(f"{code} {count:,}" for code, count in totals.by_code.items())
         yield f"Graded under {case.scheme}: {codes}."
+    if totals.withheld:
+        yield f"Not told to you, who may have to grade it again: {totals.withheld:,}."
 
 
 def _exhibit_row(exhibit: ExhibitInfo) -> Row:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from tutela.cli import output
+from tutela.cli import list_owned, output
 from tutela.core import settings as core_settings
 from tutela.core.entry import Role
 from tutela.core.errors import ServiceError, UsageError
@@ -26,8 +26,36 @@ _HEADER = f"{'name':<32} {'role':<10}{'entries':>12}  {'format':<15}{'received':
 
 app = App(
     name="list",
-    help="Import, export and describe hash lists.",
+    help="Hash lists: those you match against, and those you publish to members.",
     default_parameter=Parameter(negative=()),
+)
+for _owned in (
+    list_owned.create,
+    list_owned.add,
+    list_owned.members,
+    list_owned.withdraw,
+    list_owned.diff,
+    list_owned.feedback,
+):
+    app.command(_owned)
+
+
+app.command(
+    "tutela.cli.list_publish:publish",
+    name="publish",
+    help="Lay lists where their members get them.",
+)
+app.command(
+    "tutela.cli.list_keys:app", name="keys", help="Make, rotate and use the keys of a publication."
+)
+app.command(
+    "tutela.cli.list_sync:subscribe", name="subscribe", help="Follow lists that others publish."
+)
+app.command(
+    "tutela.cli.list_sync:unsubscribe", name="unsubscribe", help="Follow a publication no more."
+)
+app.command(
+    "tutela.cli.list_sync:sync", name="sync", help="Bring the lists that are followed up to date."
 )
 
 

@@ -71,12 +71,19 @@ def _signed_in(settings: Settings, database: Database, reason: str) -> Principal
         with database.write() as tx:
             log.record(tx, BREAK_GLASS, "glass.broken", "installation", texts={"reason": reason})
         return BREAK_GLASS
-    token = _read_credential(settings.cli.credential)
+    token = read_credential(settings.cli.credential)
     with database.read() as tx:
         return accounts.by_token(tx, token, Via.CLI)
 
 
-def _read_credential(path: Path) -> str:
+def read_credential(path: Path) -> str:
+    """Return the token in a credential file.
+
+    Raises:
+        AccessError: there is none.
+        ServiceError: it cannot be read.
+        UsageError: others can read it.
+    """
     try:
         with path.open(encoding="utf-8") as stream:
             mode = os.fstat(stream.fileno()).st_mode

@@ -7,7 +7,8 @@ import gc
 import shutil
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -18,15 +19,17 @@ from tutela.access import seal
 from tutela.api import app as programs
 from tutela.api.office import Desk
 from tutela.audit import checkpoint
+from tutela.cli.list_publish import ceremony_of
 from tutela.core import settings as core_settings
 from tutela.core.errors import ServiceError, TutelaError
-from tutela.core.settings import ApiSettings, Settings, WebSettings
+from tutela.core.settings import ApiSettings, ExchangeSettings, Settings, WebSettings
 from tutela.evidence.render import Renderer
 from tutela.evidence.vault import Vault, master_key
 from tutela.exchange.match import Matching
 from tutela.exchange.match_file import Hasher
 from tutela.exchange.match_keeper import Keeper
 from tutela.exchange.match_prefix import Prefixes
+from tutela.exchange.publish.repository import last_root, locked
 from tutela.hashlist.library import Library
 from tutela.store import Database
 from tutela.store.schema import require_current
@@ -73,17 +76,21 @@ def _serve_people(settings: Settings) -> int:
         shutil.rmtree(settings.vault.path.with_name(EXPORTS), ignore_errors=True)
         sealer = seal.load(seal.place(settings.audit))
         office = Office(settings, database, sealer, _vault(settings), renderer)
-        with _checkpoints(office):
+        minutes = settings.audit.checkpoint_minutes
+        with _every(minutes * 60, "no checkpoint was signed", partial(_sign, office)):
             _run(app.build(office), settings.web)
     return 0
 
 
 def _serve_programs(settings: Settings) -> int:
+    often = settings.exchange.timestamp_hours * 900  # seconds: a quarter of the time
+    renew = partial(_renew, settings.exchange)
     with contextlib.ExitStack() as stack:
         # Confined processes are forked before a list or the database is opened.
         hasher = stack.enter_context(Hasher()) if settings.match.files else None
         database = stack.enter_context(Database(settings.database.url))
         require_current(database)
+        stack.enter_context(_every(often, "the publication was not signed anew", renew))
         desk = Desk(settings, database, hasher=hasher)
         if settings.library.path.exists():
             library = Library.open(settings.library.path)
@@ -154,22 +161,33 @@ def _run(built: Litestar, at: WebSettings | ApiSettings) -> None:
         ) from error
 
 
-@contextlib.contextmanager
-def _checkpoints(office: Office) -> Iterator[None]:
-    """Sign the log every few minutes: what a checkpoint covers cannot be rewritten unseen."""
-    ended = threading.Event()
-    seconds = office.settings.audit.checkpoint_minutes * 60
+def _sign(office: Office) -> None:
+    """Sign the log: what a checkpoint covers cannot be rewritten unseen."""
+    with office.database.write() as tx:
+        checkpoint.sign(tx, office.settings.audit)
 
-    def sign() -> None:
+
+def _renew(settings: ExchangeSettings) -> None:
+    """Sign what is published for another while, where this machine publishes."""
+    if last_root(settings.publication) is not None:
+        with locked(settings.keys):
+            ceremony_of(settings).repository().publish()
+
+
+@contextlib.contextmanager
+def _every(seconds: float, otherwise: str, do: Callable[[], None]) -> Iterator[None]:
+    """Do something again and again; where it fails, say so and go on."""
+    ended = threading.Event()
+
+    def again() -> None:
         while not ended.wait(seconds):
             try:
-                with office.database.write() as tx:
-                    checkpoint.sign(tx, office.settings.audit)
-            except Exception as error:  # noqa: BLE001 whatever it was, the next one is signed
+                do()
+            except Exception as error:  # noqa: BLE001 whatever it was, the next one may go well
                 said = error.message if isinstance(error, TutelaError) else type(error).__name__
-                print(f"warning: no checkpoint was signed: {said}", file=sys.stderr)
+                print(f"warning: {otherwise}: {said}", file=sys.stderr)
 
-    thread = threading.Thread(target=sign, name="checkpoints", daemon=True)
+    thread = threading.Thread(target=again, name="again", daemon=True)
     thread.start()
     try:
         yield

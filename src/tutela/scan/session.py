@@ -55,6 +55,7 @@ def open_session(  # noqa: PLR0913 each is an option of its own
     *,
     facts: bool = False,
     keep: Callable[[], Keeper] | None = None,
+    named: Callable[[], Iterator[Found]] | None = None,
 ) -> Iterator[Session]:
     """Prepare a scan of `roots`; `lists` are names in the library or files, all lists if empty.
 
@@ -62,6 +63,8 @@ def open_session(  # noqa: PLR0913 each is an option of its own
 
     `facts` asks for sizes, EXIF and scene hash of pictures. `keep` makes the keeper of thumbnails
     and originals; it is called when the workers have been forked, so that they never hold a key.
+    `named` gives the files below `roots` that are read, in place of all; what is in them is not
+    looked for. It is called after the fork too.
 
     Raises:
         UsageError: a root or list does not exist, or an unfinished scan is there.
@@ -85,11 +88,10 @@ def open_session(  # noqa: PLR0913 each is an option of its own
             )
         )
         keeper = keep() if keep else None
-        limits = _limits(scan, keeper, facts=facts)
-        notes: list[str] = []
-        matcher, used = _matcher(lists, settings, notes)
+        limits = _limits(scan, keeper, facts=facts, members=named is None)
+        matcher, used, notes = open_lists(lists, settings)
         # What can be wrong with the command has been, before anything is kept of it.
-        walk = _begun(folder.walk(roots))
+        walk = _begun(named() if named else folder.walk(roots))
         path = journal_path(scan.state, roots, limits, keeper.name if keeper else "")
         journal = stack.enter_context(Journal(path, mode))
         yield Session(
@@ -130,7 +132,9 @@ def _allow_segments() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _limits(scan: ScanSettings, keeper: Keeper | None, *, facts: bool) -> wire.Limits:
+def _limits(
+    scan: ScanSettings, keeper: Keeper | None, *, facts: bool, members: bool
+) -> wire.Limits:
     keep: wire.Keep = "nothing"
     if keeper is not None:
         keep = "originals" if keeper.originals else "thumbnails"
@@ -145,12 +149,18 @@ def _limits(scan: ScanSettings, keeper: Keeper | None, *, facts: bool) -> wire.L
         sparse_bytes=scan.sparse_mib << 20,
         facts=facts,
         keep=keep,
+        members=members,
     )
 
 
-def _matcher(
-    lists: Sequence[str], settings: Settings, notes: list[str]
-) -> tuple[Matcher, Sequence[ListInfo]]:
+def open_lists(
+    lists: Sequence[str], settings: Settings
+) -> tuple[Matcher, Sequence[ListInfo], list[str]]:
+    """Open hash lists by name or file, all imported ones if none is named; the last are notes.
+
+    Raises:
+        UsageError: a list is neither imported nor a file.
+    """
     path = settings.library.path
     imported = Library.open(path) if (path / "library.json").exists() else None
     asked: list[tuple[Library, ListInfo]] = []
@@ -159,10 +169,10 @@ def _matcher(
     elif imported is not None:
         asked = [(imported, info) for info in imported.lists]
     used = [info for _, info in asked]
-    notes += [f"list {info.name}: {warning}" for info in used for warning in warnings(info)]
+    notes = [f"list {info.name}: {warning}" for info in used for warning in warnings(info)]
     if not used:
         notes.append("no hash list was asked: files are only hashed, nothing is compared")
-    return ListMatcher(asked, settings.scan.radius_bits), used
+    return ListMatcher(asked, settings.scan.radius_bits), used, notes
 
 
 def _list(imported: Library | None, name: str, settings: Settings) -> tuple[Library, ListInfo]:

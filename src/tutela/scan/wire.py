@@ -153,7 +153,7 @@ class Limits(msgspec.Struct, frozen=True, omit_defaults=True):
     """Bounds on what one content may cost (see `core.settings.ScanSettings`), and what is wanted.
 
     `facts` asks for what `Outcome` says of a picture beyond its fingerprints; `keep` for the bytes
-    themselves.
+    themselves. Without `members` a container is digested and not opened.
     """
 
     picture_bytes: int
@@ -166,6 +166,7 @@ class Limits(msgspec.Struct, frozen=True, omit_defaults=True):
     sparse_bytes: int
     facts: bool = False
     keep: Keep = "nothing"
+    members: bool = True
 
 
 class Request(msgspec.Struct, frozen=True):

@@ -390,14 +390,14 @@ _VERIFIED = {
 def _open(
     source: Source, limits: Limits, budget: Budget | None
 ) -> tuple[Container | None, Budget | None]:
-    """Open a content as a container with its budget; (None, budget) when it is none.
+    """Open a content as a container with its budget; (None, budget) when it is not opened as one.
 
     What lies inside an archive spends from the archive's own budget, however deep.
 
     Raises:
         ContainerError: it is one, but damaged.
     """
-    found = opening.recognise(source)
+    found = opening.recognise(source) if limits.members else None
     if found is None:
         return None, budget
     bounds = ContainerLimits(total_bytes=limits.container_bytes, expansion=limits.expansion)

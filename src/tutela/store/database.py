@@ -1,8 +1,8 @@
 """Opens a database and gives transactions.
 
-SQLite runs in WAL mode with `synchronous=FULL`: what a caller was told is written survives a power
-cut. A write takes the write lock at once (BEGIN IMMEDIATE), so that two writers wait for each other
-instead of failing in the middle.
+SQLite runs in WAL mode with `synchronous=FULL`, PostgreSQL with `synchronous_commit`: what a caller
+was told is written survives a power cut. A write takes the write lock of SQLite at once (BEGIN
+IMMEDIATE), so that two writers wait for each other instead of failing in the middle.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
@@ -22,6 +22,9 @@ from sqlalchemy.pool import QueuePool
 
 from tutela.core.errors import ServiceError, SettingsError, UsageError
 from tutela.store.columns import json_text
+
+if TYPE_CHECKING:
+    import psycopg
 
 BUSY_MS = 30_000
 # Twice this many connections at most: the server answers from forty threads.
@@ -173,7 +176,17 @@ def _postgresql(url: URL) -> Engine:
         json_serializer=json_text,
         connect_args={"options": "-c timezone=UTC -c lock_timeout=30s"},
     )
-    event.listen(engine, "connect", lambda connection, _record: values.teach(connection))
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: psycopg.Connection[Any], _record: object) -> None:
+        values.teach(connection)
+        # Somebody may have made the whole server quick and forgetful; what asks for more stays.
+        connection.execute(
+            "SELECT set_config('synchronous_commit', 'on', false) "
+            "WHERE current_setting('synchronous_commit') = 'off'"
+        )
+        connection.commit()
+
     return engine
 
 

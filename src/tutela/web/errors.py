@@ -31,7 +31,7 @@ log = structlog.get_logger("tutela.web")
 
 def on_ours(request: Asked, error: TutelaError) -> Response[object] | Redirect:
     """Answer with what went wrong; a person who is not signed in is asked to."""
-    if error.code == "sign_in" and not _wants_json(request):
+    if error.code == "sign_in" and not wants_json(request):
         path = request.url.path
         target = "" if path == "/" or request.method != "GET" else f"?next={quote(path)}"
         return Redirect(f"/sign-in{target}", status_code=303)
@@ -59,15 +59,16 @@ def on_any(request: Asked, error: Exception) -> Response[object] | Redirect:
     )
 
 
-def _wants_json(request: Asked) -> bool:
+def wants_json(request: Asked) -> bool:
+    """Tell whether a program asks."""
     return "application/json" in request.headers.get("accept", "")
 
 
 def _answer(
     request: Asked, status: HTTPStatus, message: str, hint: str, code: str
 ) -> Response[object]:
-    if _wants_json(request):
-        _ = render.language_of(request).gettext
+    if wants_json(request):
+        _ = render.language_of(request).told
         problem: object = {
             "status": status.value,
             "title": _(message),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from litestar import Request
@@ -11,6 +11,7 @@ from litestar.datastructures import State
 from tutela.core.principal import Principal
 from tutela.core.settings import Settings
 from tutela.store import Database
+from tutela.web.counts import Counts
 
 if TYPE_CHECKING:
     from tutela.access.seal import Sealer
@@ -29,6 +30,7 @@ class Office:
     sealer: Sealer
     vault: Vault | None = None
     renderer: Renderer | None = None
+    counts: Counts = field(default_factory=Counts)
 
 
 def office(request: Asked) -> Office:

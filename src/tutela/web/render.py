@@ -19,6 +19,7 @@ from tutela.core.principal import Principal
 from tutela.core.time import iso
 from tutela.web.language import N_, NAMES, Language, chosen, language
 from tutela.web.office import Asked, office
+from tutela.web.refused import NOTHING
 
 # What a person may go to, with what it takes; those of a case are in the case's own pages.
 PLACES = (
@@ -43,6 +44,7 @@ def page(request: Asked, template: str, /, status: int = 200, **context: Any) ->
             languages=NAMES,
             asker=asker(request),
             navigation=_places(request),
+            refused=request.state.get("refused") or NOTHING,
             here=request.url.path,
             static=static_path,
         )

@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from litestar import Response
 from litestar.connection import ASGIConnection
-from litestar.datastructures import MutableScopeHeaders
+from litestar.datastructures import Cookie, MutableScopeHeaders
 from litestar.enums import ScopeType
 from litestar.handlers import BaseRouteHandler
 
@@ -102,6 +103,15 @@ def authorised(connection: Connection, handler: BaseRouteHandler) -> None:
         require(tx, connection.state.who, Permission(needs), None if case is None else CaseId(case))
     if token is not None:
         sessions.touch(place.database, token)
+
+
+def forget(place: Office, answer: Response[Any], name: str) -> None:
+    """Let the browser forget one of our cookies.
+
+    A browser takes no cookie of a name with `__Host-` that is not secure, not even an empty one.
+    """
+    secure = place.settings.web.origin.startswith("https:")
+    answer.set_cookie(Cookie(key=name, value="", max_age=0, httponly=True, secure=secure))
 
 
 def cookie_name(place: Office) -> str:

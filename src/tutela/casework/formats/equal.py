@@ -17,6 +17,7 @@ from sqlalchemy import Connection, select
 from tutela.casework.formats import profile as profiles
 from tutela.casework.formats import vics_document
 from tutela.casework.formats.vics_material import Material, chunks
+from tutela.casework.formats.vics_named import MARK
 from tutela.core.ids import CaseId
 from tutela.core.time import iso_precise
 from tutela.store.tables.casework import Case, Exhibit, Note
@@ -28,7 +29,7 @@ def portrait(tx: Connection, case_id: CaseId) -> dict[str, Any]:
     """Return a case as plain values: its head, and one line a media under a hash of its digests."""
     row = tx.execute(select(Case.__table__).where(Case.id == case_id)).one()
     exhibits = tx.execute(
-        select(Exhibit.label, Exhibit.device)
+        select(Exhibit.label, Exhibit.device, Exhibit.extra)
         .where(Exhibit.case_id == case_id)
         .order_by(Exhibit.label)
     )
@@ -41,7 +42,7 @@ def portrait(tx: Connection, case_id: CaseId) -> dict[str, Any]:
         "number": row.number,
         "title": row.title,
         "scheme": row.scheme,
-        "exhibits": [[e.label, e.device] for e in exhibits],
+        "exhibits": [[e.label, e.device] for e in exhibits if MARK not in e.extra],
         "notes": [[iso_precise(n.written_at), n.text] for n in notes],
         "media": dict(_media(tx, case_id, row.scheme)),
     }
@@ -95,7 +96,8 @@ def _portrait(material: Material, scheme: str, profile: profiles.Profile) -> dic
 
 
 def _plain(record: dict[str, Any]) -> str:
-    """Return a record as sorted JSON; its number is that of a file, and not of the case."""
-    value: Any = msgspec.json.decode(_encode(record | {"MediaID": None}))
+    """Return a record as sorted JSON; number and path are those of a file, and not of the case."""
+    of_a_file = {"MediaID": None, "RelativeFilePath": None}
+    value: Any = msgspec.json.decode(_encode(record | of_a_file))
     value["MediaFiles"] = sorted(value["MediaFiles"], key=lambda place: str(sorted(place.items())))
     return _encode(value).decode()

@@ -14,8 +14,8 @@ from tutela.access import approvals
 from tutela.access.authorise import require
 from tutela.access.model import Permission
 from tutela.audit import log
+from tutela.casework import blind
 from tutela.casework import case as cases
-from tutela.casework import second
 from tutela.casework.formats import case_uco, report, rows, vics_case_write
 from tutela.casework.formats.beside import Folder, OpenMedia
 from tutela.core.errors import AccessError, UsageError
@@ -82,7 +82,7 @@ def write(  # noqa: PLR0913, PLR0917 what of which case, for whom, how, and wher
         raise UsageError(f"unknown format {format!r}", hint=f"choose one of {', '.join(ENDINGS)}")
     with database.read() as tx:
         require(tx, who, Permission.EXPORT, case_id)
-        if second.waits_for(tx, who, case_id):
+        if blind.waits_for(tx, who, case_id):
             raise UsageError(
                 "second readings of this case wait for you, and the export would tell the first",
                 code="blind",

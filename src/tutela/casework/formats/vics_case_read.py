@@ -54,6 +54,8 @@ def import_vics(  # noqa: PLR0913 what a file may leave open
     title: str | None = None,
     authority: NewAuthority | None = None,
     scheme: str | None = None,
+    keeps_media: bool = False,
+    folder: Path | None = None,
     watch: Watch | None = None,
     arranged: bool = True,
 ) -> Imported:
@@ -61,7 +63,8 @@ def import_vics(  # noqa: PLR0913 what a file may leave open
 
     `number` overrules the number in the file; a new case needs an `authority` of this
     installation, and a `scheme` where the file's profile does not name one. Afterwards the case is
-    arranged for review, unless the caller does so itself.
+    arranged for review, unless the caller does so itself. Files of media are not read here; whether
+    they lie in `folder`, by default that of the file, is told.
 
     Raises:
         InputError: the file is broken, cut short, hostile, or no case file: nothing was imported.
@@ -69,7 +72,13 @@ def import_vics(  # noqa: PLR0913 what a file may leave open
         AccessError: `who` may not add evidence to the case, or not make one.
         ConflictError: the file changed while it was read.
     """
-    options = Options(number=number, title=title, authority=authority, scheme=scheme)
+    options = Options(
+        number=number,
+        title=title,
+        authority=authority,
+        scheme=scheme,
+        keeps_media=keeps_media,
+    )
     found = vics_survey.survey(path)
     heads = [_head(case.fields, options) for case in found.cases]
     _check(heads, options)
@@ -79,7 +88,7 @@ def import_vics(  # noqa: PLR0913 what a file may leave open
         stream = Hashed(opened)
         records = vics_survey.media(stream)
         for index, (head, case) in enumerate(zip(heads, found.cases, strict=True)):
-            one = Import(database, who, found, index)
+            one = Import(database, who, found, index, folder or path.parent)
             one.open(head, options)
             part = itertools.islice(records, case.media)
             for taken in one.take(part):

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, func, select
 from tutela.access.authorise import require
 from tutela.access.model import Permission
 from tutela.casework.formats import profile as profiles
-from tutela.casework.formats import vics_document, vics_head
+from tutela.casework.formats import vics_document, vics_head, vics_named
 from tutela.casework.formats.profile import Profile
 from tutela.casework.formats.vics_material import chunks
 from tutela.casework.formats.vics_record import NOTE
@@ -151,6 +151,8 @@ def _exhibits(tx: Connection, case_id: CaseId) -> Iterator[str]:
         select(Exhibit.__table__).where(Exhibit.case_id == case_id).order_by(Exhibit.label)
     )
     for row in rows:
+        if vics_named.MARK in row.extra:
+            continue  # copies beside the file that it came with: no exhibit that was seized
         said = dict(row.extra).get("vics", {})
         yield _encode(
             vics_head.ExhibitSaid(

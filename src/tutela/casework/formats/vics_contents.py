@@ -9,16 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, or_, select
 
+from tutela.casework.facts import STATED
 from tutela.casework.formats.vics_record import Entry
+from tutela.casework.standing import lock_media
 from tutela.core.ids import MediaId
+from tutela.core.media import PDQ_QUALITY_MINIMUM
 from tutela.core.time import now
 from tutela.hashlist.format import RowError
 from tutela.store.bulk import insert_returning, insert_rows
-from tutela.store.tables.casework import Media
+from tutela.store.numbers import reserved
+from tutela.store.tables.casework import Media, MediaFact
 
 _NAMES = ("sha256", "sha1", "md5")
 
@@ -34,11 +39,19 @@ class _Known:
     entry: Entry | None = None
 
 
-def resolve(tx: Connection, entries: Sequence[Entry]) -> tuple[list[MediaId | RowError], set[int]]:
-    """Return the media of each entry, or why it has none; and which of them are new here."""
+def resolve(
+    tx: Connection, entries: Sequence[Entry], source: str
+) -> tuple[list[MediaId | RowError], set[int]]:
+    """Return the media of each entry, or why it has none; and which of them are new here.
+
+    They are locked, as graders lock them before they lock the case: nobody waits in a circle.
+    `source` is who says what the new ones look like.
+    """
+    lock_media(tx, [media.id for media in _there(tx, entries) if media.id is not None])
+    # Once more: somebody may have changed them before the lock was ours, or deleted their digests.
     known = _Contents(_there(tx, entries))
     placed = [known.of(entry) for entry in entries]
-    made = _insert(tx, [media for media in known.new if media.entry is not None])
+    made = _insert(tx, [media for media in known.new if media.entry is not None], source)
     found: list[MediaId | RowError] = []
     for media in placed:
         if isinstance(media, RowError):
@@ -48,6 +61,13 @@ def resolve(tx: Connection, entries: Sequence[Entry]) -> tuple[list[MediaId | Ro
         else:
             found.append(media.id)
     return found, made
+
+
+def located(tx: Connection, entries: Sequence[Entry]) -> list[MediaId | None]:
+    """Return the media that entries were imported as; None where they were refused."""
+    known = _Contents(_there(tx, entries))
+    placed = [known.of(entry) for entry in entries]
+    return [None if isinstance(media, RowError) else media.id for media in placed]
 
 
 class _Contents:
@@ -115,13 +135,17 @@ def _there(tx: Connection, entries: Sequence[Entry]) -> list[_Known]:
     return [_Known(row.sha256, row.sha1, row.md5, MediaId(row.id)) for row in rows]
 
 
-def _insert(tx: Connection, new: Sequence[_Known]) -> set[int]:
+def _insert(tx: Connection, new: Sequence[_Known], source: str) -> set[int]:
     moment = now()
     named = [media for media in new if media.sha256]
     others = [media for media in new if not media.sha256]
     # Somebody else may be adding the same content at this moment: then theirs is taken.
     before = _ids(tx, named)
-    insert_rows(tx, Media, [_row(media, moment) for media in named], ignore_existing=True)
+    name, numbers = reserved(tx, Media.metadata.tables["media"], len(named))
+    rows = [{name: n, **_row(media, moment)} for n, media in zip(numbers, named, strict=True)]
+    # In one order: two imports of the same contents then wait for each other, and not in a circle.
+    rows.sort(key=itemgetter("sha256"))
+    insert_rows(tx, Media, rows, ignore_existing=True)
     after = _ids(tx, named)
     for media in named:
         media.id = after[media.sha256 or b""]
@@ -131,7 +155,20 @@ def _insert(tx: Connection, new: Sequence[_Known]) -> set[int]:
         strict=True,
     ):
         media.id = MediaId(number)
+    _say_who(tx, [media for media in new if media.entry and media.entry.pdq], source)
     return {int(media.id or 0) for media in new if (media.sha256 or b"") not in before}
+
+
+def _say_who(tx: Connection, looking: Sequence[_Known], source: str) -> None:
+    """Mark what new media look like as the word of another, unless somebody has read them."""
+    theirs = tx.execute(
+        select(Media.id).where(
+            Media.id.in_([media.id for media in looking]),
+            Media.pdq_quality == PDQ_QUALITY_MINIMUM,
+        )
+    )
+    rows = [{"media_id": number, "name": STATED, "value": source} for number in theirs.scalars()]
+    insert_rows(tx, MediaFact, rows, ignore_existing=True)
 
 
 def _ids(tx: Connection, named: Sequence[_Known]) -> dict[bytes, MediaId]:
@@ -154,8 +191,9 @@ def _row(media: _Known, moment: datetime) -> dict[str, Any]:
         "is_picture": entry.is_picture,
         "width": entry.width,
         "height": entry.height,
-        "pdq": None,
-        "pdq_quality": None,
+        "pdq": entry.pdq,
+        # How much it says is not said: enough to be compared, and less than what was read here.
+        "pdq_quality": PDQ_QUALITY_MINIMUM if entry.pdq else None,
         "scene": None,
         **entry.columns,
         "first_seen_at": moment,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -15,7 +16,7 @@ from tutela.audit import log
 from tutela.audit.log import Event
 from tutela.casework import case as cases
 from tutela.casework.facts import storable
-from tutela.casework.formats import profile, vics_record, vics_rows
+from tutela.casework.formats import beside, profile, vics_record, vics_rows
 from tutela.casework.formats.vics_contents import resolve
 from tutela.casework.formats.vics_head import Head
 from tutela.casework.formats.vics_place import text_of
@@ -43,7 +44,8 @@ class ImportedCase(msgspec.Struct, frozen=True, kw_only=True):
     `entries` = taken + `refused`; `claimed` is what the file says it has (some tools count
     otherwise); `photodna` values are kept and never compared, `placeholders` of them name no
     picture. `counts` holds `places`, `places repeated`, `without a place`, `graded`, `keys left
-    out`. `already` tells that this file had been imported to its end before.
+    out`. `already` tells that this file had been imported to its end before. `named` records name a
+    file beside, and `beside` tells whether at least one of those is there.
     """
 
     case_id: CaseId
@@ -57,6 +59,8 @@ class ImportedCase(msgspec.Struct, frozen=True, kw_only=True):
     placeholders: int
     counts: dict[str, int]
     already: bool
+    named: int
+    beside: bool
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +70,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     title: str | None = None
     authority: NewAuthority | None = None
     scheme: str | None = None
+    keeps_media: bool = False
 
 
 class _State(msgspec.Struct):
@@ -85,10 +90,14 @@ class _State(msgspec.Struct):
 class Import:
     """One case of a file on its way in."""
 
-    def __init__(self, database: Database, who: Principal, found: Survey, index: int) -> None:
+    def __init__(
+        self, database: Database, who: Principal, found: Survey, index: int, folder: Path
+    ) -> None:
         self._database = database
         self._who = who
         self._found = found
+        self._folder = folder
+        self._named, self._beside = 0, False
         self._key = f"{found.sha256}:{index}"
         self._entries = found.cases[index].media
         self._photodna = PhotoDNACount()
@@ -177,6 +186,8 @@ class Import:
             placeholders=self._photodna.placeholders,
             counts=dict(state.counts),
             already=self._already,
+            named=self._named,
+            beside=self._beside,
         )
 
     def _new(self, tx: Connection, head: Head, options: Options) -> CaseId:
@@ -193,7 +204,15 @@ class Import:
                 code="scheme",
                 hint="say which: tutela case import ... --scheme NAME",
             )
-        return cases.create(tx, self._who, head.number, head.title, options.authority, scheme)
+        return cases.create(
+            tx,
+            self._who,
+            head.number,
+            head.title,
+            options.authority,
+            scheme,
+            keeps_media=options.keeps_media,
+        )
 
     def _said(self, tx: Connection, head: Head) -> None:
         """Write what the head says: exhibits, and notes on the case."""
@@ -221,11 +240,18 @@ class Import:
         except RowError as error:
             return error, vics_media.excerpt(record)
         self._photodna.add(entry)
+        if entry.relative:
+            self._named += 1
+            # One is enough to know that they were handed over: then all are asked for.
+            self._beside = self._beside or beside.lies(self._folder, entry.relative)
         return entry
 
     def _write(self, batch: list[tuple[int, Any]]) -> None:
         with self._database.write() as tx:
             require(tx, self._who, Permission.EVIDENCE_ADD, self._target.case_id)
+            good = [(n, e) for n, e in batch if isinstance(e, vics_record.Entry)]
+            # Media before the case, as everybody locks them (docs/explanation/grading.md).
+            media, made = resolve(tx, [entry for _, entry in good], self._target.source)
             extra = _locked(tx, self._target.case_id)
             cases.working(tx, self._target.case_id)  # once nobody can delete it any more
             state = msgspec.convert(extra["vics"]["imports"][self._key], _State)
@@ -233,8 +259,6 @@ class Import:
                 raise ConflictError(
                     "another import of the same file is under way", hint="wait until it has ended"
                 )
-            good = [(n, e) for n, e in batch if isinstance(e, vics_record.Entry)]
-            media, made = resolve(tx, [entry for _, entry in good])
             placed = []
             for (row, entry), found in zip(good, media, strict=True):
                 if isinstance(found, RowError):

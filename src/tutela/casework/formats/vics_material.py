@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection, select
 
+from tutela.casework.facts import STATED
+from tutela.casework.formats.vics_named import MARK
 from tutela.core.ids import CaseId, MediaId
 from tutela.store.tables.casework import (
     CaseMedia,
@@ -97,25 +99,28 @@ def _filled(tx: Connection, case_id: CaseId, rows: Sequence[Any]) -> Iterator[Ma
     sightings = _sightings(tx, case_id, ids)
     imported = _imported(tx, case_id, ids)
     facts = _grouped(
-        tx,
-        select(MediaFact.media_id, MediaFact.name, MediaFact.value)
-        .where(MediaFact.media_id.in_(ids))
-        .order_by(MediaFact.name),
+        tx.execute(
+            select(MediaFact.media_id, MediaFact.name, MediaFact.value)
+            .where(MediaFact.media_id.in_(ids), MediaFact.name != STATED)
+            .order_by(MediaFact.name)
+        ),
         lambda row: (row.name, row.value),
     )
     series = _grouped(
-        tx,
-        select(SeriesMedia.media_id, Series.name)
-        .join(Series, Series.id == SeriesMedia.series_id)
-        .where(SeriesMedia.media_id.in_(ids))
-        .order_by(Series.name),
+        tx.execute(
+            select(SeriesMedia.media_id, Series.name)
+            .join(Series, Series.id == SeriesMedia.series_id)
+            .where(SeriesMedia.media_id.in_(ids))
+            .order_by(Series.name)
+        ),
         lambda row: row.name,
     )
     tags = _grouped(
-        tx,
-        select(Tag.media_id, Tag.name)
-        .where(Tag.case_id == case_id, Tag.media_id.in_(ids))
-        .order_by(Tag.name),
+        tx.execute(
+            select(Tag.media_id, Tag.name)
+            .where(Tag.case_id == case_id, Tag.media_id.in_(ids))
+            .order_by(Tag.name)
+        ),
         lambda row: row.name,
     )
     notes = _grouped_notes(tx, case_id, ids)
@@ -148,11 +153,9 @@ _COLUMNS: Final = (
 )
 
 
-def _grouped(
-    tx: Connection, query: Any, value: Callable[[Any], Any]
-) -> defaultdict[int, list[Any]]:
+def _grouped(rows: Iterable[Any], value: Callable[[Any], Any]) -> defaultdict[int, list[Any]]:
     found: defaultdict[int, list[Any]] = defaultdict(list)
-    for row in tx.execute(query):
+    for row in rows:
         found[row.media_id].append(value(row))
     return found
 
@@ -175,7 +178,9 @@ def _sightings(
         .where(Exhibit.case_id == case_id, Sighting.media_id.in_(ids))
         .order_by(Exhibit.label, Sighting.path, Sighting.id)
     )
-    return _grouped(tx, query, _sighting)
+    # Copies that lay beside a file are no places where a media was found.
+    rows = (row for row in tx.execute(query) if MARK not in row.extra)
+    return _grouped(rows, _sighting)
 
 
 def _sighting(row: Any) -> SightingSaid:

@@ -17,7 +17,7 @@ import msgspec
 from tutela.casework.facts import columns, storable
 from tutela.casework.formats import vics_exif, vics_place, vics_time
 from tutela.casework.formats.vics_place import NAME_CHARACTERS, File, text_of
-from tutela.core.media import PHOTODNA
+from tutela.core.media import PDQ, PHOTODNA
 from tutela.hashlist.format import RowError
 from tutela.hashlist.formats import vics_media
 from tutela.hashlist.formats.vics_write import flag
@@ -54,6 +54,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     r"""One Media record.
 
     `number` is its MediaID, -1 where it has none; `codes` are grades in our words, (scheme, code).
+    `relative` names the file beside, empty where there is none; `pdq` is what another system says
+    of the picture, None where it says nothing or no value.
     """
 
     number: int
@@ -72,6 +74,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[Note, ...]
     files: tuple[File, ...]
     photodna: str
+    pdq: bytes | None
+    relative: str
     rest: str
 
 
@@ -91,7 +95,8 @@ def read(record: Any) -> Entry:
     width, height = vics_exif.size(said)
     mime = rest.get("MimeType")
     mime = mime.strip().lower() if isinstance(mime, str) else ""
-    photodna = _photodna(rest)
+    photodna, pdq = _photodna(rest), _pdq(rest)
+    relative = rest.get("RelativeFilePath")
     number = rest.get("MediaID")
     return Entry(
         number=number if type(number) is int and 0 <= number < 1 << 53 else -1,
@@ -111,6 +116,8 @@ def read(record: Any) -> Entry:
         notes=_notes(rest, metadata),
         files=vics_place.read(rest, digests),
         photodna=photodna,
+        pdq=pdq,
+        relative=relative if isinstance(relative, str) else "",
         rest=_rest(rest),
     )
 
@@ -255,19 +262,33 @@ def note_of(value: str) -> Note:
 
 def _photodna(rest: dict[str, Any]) -> str:
     """Return a PhotoDNA value for counting; it stays in the rest, and is never compared."""
-    held = rest.get(vics_media.ALTERNATIVES)
-    candidates = [rest.get("PhotoDNA")] + [
-        item.get("HashValue")
-        for item in (held if isinstance(held, list) else ())
-        if isinstance(item, dict) and str(item.get("HashName")).strip().lower() == PHOTODNA
-    ]
-    for value in candidates:
+    for value in [rest.get("PhotoDNA"), *_alternatives(rest, PHOTODNA)]:
         if isinstance(value, str) and value.strip():
             try:
                 return fingerprint(PHOTODNA, value.strip()).bits.hex()
             except RowError as error:
                 return error.code
     return ""
+
+
+def _pdq(rest: dict[str, Any]) -> bytes | None:
+    """Return the first PDQ value that is one; it stays in the rest."""
+    for value in _alternatives(rest, PDQ):
+        if isinstance(value, str):
+            try:
+                return fingerprint(PDQ, value.strip()).bits
+            except RowError:
+                continue
+    return None
+
+
+def _alternatives(rest: dict[str, Any], name: str) -> list[object]:
+    held = rest.get(vics_media.ALTERNATIVES)
+    return [
+        item.get("HashValue")
+        for item in (held if isinstance(held, list) else ())
+        if isinstance(item, dict) and str(item.get("HashName")).strip().lower() == name
+    ]
 
 
 def _rest(rest: dict[str, Any]) -> str:

@@ -74,8 +74,14 @@ def record(
         for one in objects
     ]
     insert_rows(tx, VaultObject, rows, ignore_existing=True)
+    return unneeded(tx, [one.object_id for one in objects])
+
+
+def unneeded(tx: Connection, object_ids: Iterable[str]) -> list[str]:
+    """Return those of some objects that are no media's; shred them after the commit."""
+    asked = list(dict.fromkeys(object_ids))
     there: set[str] = set()
-    for some in _batches(dict.fromkeys(one.object_id for one in objects)):
+    for some in _batches(asked):
         there.update(
             tx.scalars(
                 select(VaultObject.id).where(
@@ -83,7 +89,7 @@ def record(
                 )
             )
         )
-    return [one for one in dict.fromkeys(one.object_id for one in objects) if one not in there]
+    return [one for one in asked if one not in there]
 
 
 def of_media(tx: Connection, media_id: MediaId, kind: str) -> str | None:
@@ -150,15 +156,24 @@ def shred_case(tx: Connection, who: Principal, case_id: CaseId) -> list[str]:
     See `shred_media`.
     """
     require(tx, who, Permission.DELETE_CASE, case_id)
-    # Who adds one of these media to a case now waits, or was seen.
-    tx.execute(
-        select(Media.id)
-        .join(CaseMedia, CaseMedia.media_id == Media.id)
-        .where(CaseMedia.case_id == case_id)
-        .order_by(Media.id)
-        .with_for_update(of=Media)
-    ).all()
+    lock_of_case(tx, case_id)
     return shred_media(tx, who, case_id, deletable(tx, case_id))
+
+
+def lock_of_case(tx: Connection, case_id: CaseId) -> list[int]:
+    """Lock the media of a case and return them: who adds one to a case now waits, or was seen.
+
+    The case itself is locked after this and never before: graders do so too.
+    """
+    return list(
+        tx.scalars(
+            select(Media.id)
+            .join(CaseMedia, CaseMedia.media_id == Media.id)
+            .where(CaseMedia.case_id == case_id)
+            .order_by(Media.id)
+            .with_for_update(of=Media)
+        )
+    )
 
 
 def shred_media(

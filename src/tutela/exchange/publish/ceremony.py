@@ -138,11 +138,13 @@ class Ceremony:
 
     def _next(self, name: str, present: Callable[[Repository], Metadata[Any]]) -> Metadata[Any]:
         """Return the pending draft, or one that follows what is published."""
+        published = present(self.repository())
         pending = self._pending(name)
-        if pending is not None:
+        # One that is published already was left by a ceremony that was killed.
+        if pending is not None and pending.signed.version > published.signed.version:
             pending.signatures.clear()
             return pending
-        following = Metadata.from_bytes(present(self.repository()).to_bytes())
+        following = Metadata.from_bytes(published.to_bytes())
         following.signed.version += 1
         following.signed.expires = now().replace(microsecond=0) + EXPIRES
         following.signatures.clear()
@@ -230,9 +232,9 @@ class Ceremony:
     def _follow(self, root: Metadata[Root] | None, targets: Metadata[Targets] | None) -> None:
         repository = self.repository()
         # A ceremony that was killed may have published one of the two already.
-        if root and root.to_bytes() == repository.root.to_bytes():
+        if root and root.signed == repository.root.signed:
             root = None
-        if targets and targets.to_bytes() == repository.targets.to_bytes():
+        if targets and targets.signed == repository.targets.signed:
             targets = None
         for draft, present in ((root, repository.root), (targets, repository.targets)):
             if draft and draft.signed.version != present.signed.version + 1:

@@ -18,7 +18,7 @@ from tuf.api.metadata import TargetFile
 
 from tutela.core.ids import ListId
 from tutela.core.principal import Principal
-from tutela.exchange import generation, lists, members
+from tutela.exchange import generation, lists, members, own
 from tutela.exchange.crypt import Identity
 from tutela.exchange.generation import Generation
 from tutela.exchange.model import ListView, Member, MemberPermission
@@ -93,6 +93,18 @@ class Publisher:
                 if one.outcome == "published":
                     generation.published(tx, self._who, view.id, one.generation)
         return done
+
+    def keep(self, library: Path, names: Sequence[str] = ()) -> None:
+        """Bring the own library to the present state of the same lists.
+
+        Raises:
+            ServiceError: another process has been writing the library all the time.
+            UsageError: the library has another list of such a name.
+        """
+        for view in self._views(names):
+            with self._database.write() as tx:
+                sealed = generation.seal(tx, self._who, view.id)
+            own.keep(self._database, self._who, library, view, sealed)
 
     def role_of(self, view: ListView) -> str:
         """Return the name of the role that signs a list, which says nothing to others."""

@@ -86,7 +86,6 @@ class Syncer:
             mirror.refresh()
             done = [self._one(mirror, role, *found) for role, found in self._heads(mirror)]
         self._missing(done)
-        self._subscriptions.save(self.subscription)
         return done
 
     def _heads(self, mirror: Mirror) -> Iterator[tuple[str, tuple[Head, dict[str, TargetFile]]]]:

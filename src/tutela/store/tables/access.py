@@ -143,7 +143,7 @@ class Approval(Table):
     """Something that needs two persons: asked by one, decided by another, carried out once.
 
     `state` is `asked`, `granted`, `refused`, `done` or `expired`; `kind` names the act
-    (`case.export_media`, `case.delete`, `account.roles`), `subject` what it is about.
+    (`case.export_media`, `account.roles`; see `access.approvals`), `subject` what it is about.
     """
 
     __tablename__ = "approvals"

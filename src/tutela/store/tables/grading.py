@@ -104,10 +104,12 @@ class SecondReading(Table):
     """
 
     __tablename__ = "second_readings"
+    # Asked for each page of the review: the media at hand, and whether a reading of it is alive.
+    __table_args__ = (Index("ix_second_readings_media", "media_id", "state"),)
 
     id: Mapped[Key]
     case_id: Mapped[int] = mapped_column(ForeignKey("cases.id"), index=True)
-    media_id: Mapped[int] = mapped_column(ForeignKey("media.id"), index=True)
+    media_id: Mapped[int] = mapped_column(ForeignKey("media.id"))
     first_account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))
     first_code: Mapped[str | None]
     reason: Mapped[str]

@@ -14,12 +14,13 @@ from tutela.access.model import Permission
 from tutela.casework import exposure, policy
 from tutela.core.errors import UsageError
 from tutela.core.principal import Principal
-from tutela.edge.routes import changes, reads
+from tutela.edge.routes import reads
 from tutela.web import render
 from tutela.web.language import N_, NAMES
 from tutela.web.office import Asked, office, who
 from tutela.web.pages.administration import ROLES
 from tutela.web.pages.sign_in import language_cookie
+from tutela.web.routes import changes
 from tutela.web.security import cookie_name
 
 BREAKS = ("views_before_break", "minutes_before_break")

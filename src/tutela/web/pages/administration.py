@@ -17,10 +17,11 @@ from tutela.access.model import Permission
 from tutela.core.errors import UsageError
 from tutela.core.ids import AccountId, ApprovalId, OrganisationId
 from tutela.core.principal import Principal, Role
-from tutela.edge.routes import changes, reads
+from tutela.edge.routes import reads
 from tutela.web import render
 from tutela.web.language import N_
 from tutela.web.office import Asked, office, who
+from tutela.web.routes import changes
 
 ROLES = {
     Role.EXAMINER: N_("Examiner: opens cases, adds evidence, exports"),

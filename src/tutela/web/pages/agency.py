@@ -16,11 +16,13 @@ from tutela.access.provider import Provider
 from tutela.access.sessions import State
 from tutela.core.errors import AccessError
 from tutela.core.settings import WebSettings
-from tutela.edge.routes import PUBLIC, changes, reads
+from tutela.edge.routes import PUBLIC, reads
 from tutela.web import render
 from tutela.web.office import Asked, office
 from tutela.web.pages.language import own_path
 from tutela.web.pages.sign_in import address, let_in, way, way_cookie, way_name
+from tutela.web.routes import changes
+from tutela.web.security import forget
 
 NEXT = "next-page"
 
@@ -92,7 +94,7 @@ def enter(request: Asked, data: URLEncodedBody[Code]) -> Response[Any]:
     except AccessError as error:
         return _refused(request, error)
     answer: Response[Any] = Redirect(_next(request), status_code=303)
-    answer.delete_cookie(way_name(place))
+    forget(place, answer, way_name(place))
     return let_in(request, answer, token)
 
 

@@ -12,21 +12,25 @@ from tutela.access import accounts, approvals
 from tutela.access import changes as account_changes
 from tutela.access.authorise import allows
 from tutela.access.model import Permission
+from tutela.casework import hold
 from tutela.core.errors import ConflictError, UsageError
-from tutela.core.ids import AccountId, ApprovalId
+from tutela.core.ids import AccountId, ApprovalId, CaseId
 from tutela.core.principal import Principal
-from tutela.edge.routes import changes, reads
+from tutela.edge.routes import reads
 from tutela.web import render
 from tutela.web.language import N_
 from tutela.web.office import Asked, office, who
+from tutela.web.routes import changes
 
 # Texts of what can be asked for; `approvals.KINDS` has the same keys.
 KINDS = {
     "case.export_media": N_("Export media of a case"),
     "case.delete": N_("Delete a case with its media"),
+    "case.release": N_("Lift the legal hold of a case"),
     "account.roles": N_("Let an account hold these roles"),
     "account.close": N_("Close an administrator's account"),
     "account.reset": N_("Give somebody a new way in"),
+    "audit.erase": N_("Erase words of the audit log"),
 }
 OF_AN_ACCOUNT = "account."
 
@@ -49,7 +53,7 @@ def decide(
     request: Asked,
     data: URLEncodedBody[Decision],
 ) -> Response[str] | Redirect:
-    """Grant or refuse. What was granted about an account is carried out at once."""
+    """Grant or refuse. What was granted about an account or a hold is carried out at once."""
     if data.decision not in {"grant", "refuse"}:
         raise UsageError("say whether it is granted or refused")
     number, asker = ApprovalId(data.approval), who(request)
@@ -65,11 +69,13 @@ def decide(
 
 
 def _carry_out(tx: Connection, asker: Principal, number: ApprovalId) -> None:
-    """Change the account; what is about a case is done from the pages of the case."""
+    """Change the account, or lift the hold; the rest is done from the pages of the case."""
     asked = approvals.find(tx, asker, number)
+    about = int(asked.subject.partition(":")[2])
     if asked.kind.startswith(OF_AN_ACCOUNT):
-        account = AccountId(int(asked.subject.partition(":")[2]))
-        account_changes.carry_out(tx, asker, number, asked.kind, account)
+        account_changes.carry_out(tx, asker, number, asked.kind, AccountId(about))
+    elif asked.kind == hold.KIND:
+        hold.lift(tx, asker, CaseId(about), number)
 
 
 def _page(request: Asked, problem: UsageError | None) -> Response[str]:

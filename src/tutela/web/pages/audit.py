@@ -14,9 +14,10 @@ from tutela.access import accounts
 from tutela.access.model import Permission
 from tutela.audit import checkpoint, find, proof, verify
 from tutela.core.errors import ServiceError, UsageError
-from tutela.edge.routes import changes, reads
+from tutela.edge.routes import reads
 from tutela.web import render
 from tutela.web.office import Asked, office
+from tutela.web.routes import changes
 
 PAGE = 100
 
@@ -100,9 +101,14 @@ def _number(text: str) -> int | None:
 
 
 def _said(one: find.Found, erased: str) -> str:
-    words = [f"{name}: {value}" for name, value in one.data.items() if name not in one.texts]
+    words = [f"{name}: {_plain(v)}" for name, v in one.data.items() if name not in one.texts]
     words += [f"{name}: {erased if text is None else text}" for name, text in one.texts.items()]
     return ", ".join(words)
+
+
+def _plain(value: object) -> str:
+    """Return a fact as the log has it: a text as it is, everything else as JSON."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def _wanted(given: dict[str, str]) -> find.Filter:

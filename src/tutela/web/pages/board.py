@@ -53,6 +53,7 @@ def board(request: Asked, case_id: FromPath[int]) -> Response[str]:
         hits=hits,
         exhibits=exhibits,
         grades=[(bar.label, bar.value) for bar in counted],
+        withheld=totals.withheld,
         grades_plot=_described(speaks, plots.bars(speaks.gettext("Grades"), counted)),
         authority=info.authority,
         authority_valid=info.authority.valid_at(now()),

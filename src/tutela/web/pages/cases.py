@@ -18,10 +18,11 @@ from tutela.casework.model import NewAuthority
 from tutela.core.errors import UsageError
 from tutela.core.ids import CaseId
 from tutela.core.time import now
-from tutela.edge.routes import changes, reads
+from tutela.edge.routes import reads
 from tutela.web import render
 from tutela.web.language import N_
 from tutela.web.office import Asked, office, who
+from tutela.web.routes import changes
 
 
 class NewCase(msgspec.Struct):
@@ -60,7 +61,8 @@ def list_(request: Asked) -> Response[str]:
     """Show the cases whose team the person is of."""
     asker = who(request)
     with office(request).database.read() as tx:
-        found = [(case, cases.progress(tx, asker, case.id)) for case in cases.list_(tx, asker)]
+        counts = office(request).counts
+        found = [(case, counts.states(tx, asker, case)) for case in cases.list_(tx, asker)]
     rows = [
         {
             "id": case.id,

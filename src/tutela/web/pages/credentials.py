@@ -12,11 +12,12 @@ from litestar.response import Redirect
 from tutela.access import own
 from tutela.access.model import Permission
 from tutela.core.errors import UsageError
-from tutela.edge.routes import changes, reads
+from tutela.edge.routes import reads
 from tutela.web import render
 from tutela.web.office import Asked, office, who
 from tutela.web.pages.sign_in import address, let_in
 from tutela.web.pages.welcome import recovery_page
+from tutela.web.routes import changes
 from tutela.web.security import cookie_name
 
 

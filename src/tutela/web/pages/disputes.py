@@ -10,11 +10,13 @@ from sqlalchemy import Connection
 from tutela.access.model import Permission
 from tutela.casework import adjudicate, agreement, scheme
 from tutela.casework import case as cases
+from tutela.casework.model import CaseState
 from tutela.core.ids import CaseId, MediaId
 from tutela.core.principal import Principal
-from tutela.edge.routes import changes, reads
+from tutela.edge.routes import reads
 from tutela.web import render
 from tutela.web.office import Asked, office, who
+from tutela.web.routes import changes
 
 MOST = 200
 
@@ -44,7 +46,7 @@ def disputes(request: Asked) -> Response[str]:
         return _page(request, tx, said="")
 
 
-@changes("/disputes", needs=Permission.ADJUDICATE)
+@changes("/disputes", needs=Permission.ADJUDICATE, form=disputes)
 def settle(request: Asked, data: URLEncodedBody[Settlement]) -> Response[str]:
     """Settle a dispute, and only then tell how the votes were."""
     with office(request).database.write() as tx:
@@ -56,7 +58,7 @@ def settle(request: Asked, data: URLEncodedBody[Settlement]) -> Response[str]:
         return _page(request, tx, said=text % {"code": done.code, "votes": votes})
 
 
-@changes("/disputes/readings", needs=Permission.ADJUDICATE)
+@changes("/disputes/readings", needs=Permission.ADJUDICATE, form=disputes)
 def settle_reading(request: Asked, data: URLEncodedBody[ReadingSettlement]) -> Response[str]:
     """Settle a difference between two readers of one organisation."""
     with office(request).database.write() as tx:
@@ -83,17 +85,20 @@ def _page(request: Asked, tx: Connection, said: str) -> Response[str]:
 
 
 def _differed(tx: Connection, asker: Principal) -> list[dict[str, object]]:
-    return [
-        {
+    """Return each difference once, in an open case if one of those that have its media is."""
+    mine = sorted(cases.list_(tx, asker), key=lambda case: case.state is CaseState.OPEN)
+    found = {
+        one.id: {
             "id": one.id,
             "media_id": one.media_id,
             "case_id": case.id,
             "case_number": case.number,
             "scheme": case.scheme,
         }
-        for case in cases.list_(tx, asker)
+        for case in mine
         for one in adjudicate.differed(tx, asker, case.id, MOST)
-    ]
+    }
+    return list(found.values())
 
 
 ROUTES = [disputes, settle, settle_reading]

@@ -21,11 +21,12 @@ from tutela.casework.formats import export
 from tutela.casework.formats.profile import profiles
 from tutela.core.ids import ApprovalId, CaseId, MediaId
 from tutela.core.principal import Principal
-from tutela.edge.routes import changes, reads
+from tutela.edge.routes import reads
 from tutela.evidence.vault import objects
 from tutela.web import words
 from tutela.web.office import Asked, Office, office, who
 from tutela.web.pages.cases import case_page
+from tutela.web.routes import changes
 
 PART_BYTES = 1 << 18
 # What a killed server left there is removed when it starts again.
@@ -77,7 +78,7 @@ def page(request: Asked, case_id: FromPath[int]) -> Response[str]:
     )
 
 
-@changes("/cases/{case_id:int}/export", needs=Permission.EXPORT)
+@changes("/cases/{case_id:int}/export", needs=Permission.EXPORT, form=page)
 def take(request: Asked, case_id: FromPath[int], data: URLEncodedBody[Wanted]) -> Stream:
     """Write the export and give it to the browser."""
     place, case = office(request), CaseId(case_id)
@@ -98,7 +99,7 @@ def take(request: Asked, case_id: FromPath[int], data: URLEncodedBody[Wanted]) -
     )
 
 
-@changes("/cases/{case_id:int}/export/ask", needs=Permission.EXPORT_MEDIA)
+@changes("/cases/{case_id:int}/export/ask", needs=Permission.EXPORT_MEDIA, form=page)
 def ask(request: Asked, case_id: FromPath[int], data: URLEncodedBody[Reason]) -> Redirect:
     """Ask that media may leave the case; another person decides."""
     with office(request).database.write() as tx:
@@ -106,7 +107,7 @@ def ask(request: Asked, case_id: FromPath[int], data: URLEncodedBody[Reason]) ->
     return Redirect("/approvals", status_code=303)
 
 
-@changes("/cases/{case_id:int}/delete/ask", needs=Permission.DELETE_CASE)
+@changes("/cases/{case_id:int}/delete/ask", needs=Permission.DELETE_CASE, form=page)
 def ask_deletion(request: Asked, case_id: FromPath[int], data: URLEncodedBody[Reason]) -> Redirect:
     """Ask that a case be deleted; another person decides."""
     with office(request).database.write() as tx:
@@ -114,7 +115,7 @@ def ask_deletion(request: Asked, case_id: FromPath[int], data: URLEncodedBody[Re
     return Redirect("/approvals", status_code=303)
 
 
-@changes("/cases/{case_id:int}/delete", needs=Permission.DELETE_CASE)
+@changes("/cases/{case_id:int}/delete", needs=Permission.DELETE_CASE, form=page)
 def delete(request: Asked, case_id: FromPath[int], approval: FromQuery[int] = 0) -> Redirect:
     """Delete a case as it was granted: its media cannot be opened by anybody afterwards."""
     place = office(request)

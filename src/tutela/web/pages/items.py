@@ -32,12 +32,13 @@ from tutela.casework.model import CaseInfo, Item
 from tutela.core.errors import UsageError
 from tutela.core.ids import CaseId, MediaId, StackId
 from tutela.core.principal import Principal
-from tutela.edge.routes import changes, reads
+from tutela.edge.routes import reads
 from tutela.web import render, words
 from tutela.web.office import Asked, office, who
 from tutela.web.pages.cases import case_page
 from tutela.web.pages.language import own_path
 from tutela.web.pages.review import item_out
+from tutela.web.routes import changes
 
 PAGE = 50
 MEMBERS = 60
@@ -134,7 +135,7 @@ def one(request: Asked, case_id: FromPath[int], media_id: FromPath[int]) -> Resp
     )
 
 
-@changes("/cases/{case_id:int}/media/{media_id:int}/grade", needs=Permission.GRADE)
+@changes("/cases/{case_id:int}/media/{media_id:int}/grade", needs=Permission.GRADE, form=one)
 def give(
     request: Asked,
     case_id: FromPath[int],
@@ -148,7 +149,7 @@ def give(
     return Redirect(own_path(data.back or f"/cases/{case_id}/media/{media_id}"), status_code=303)
 
 
-@changes("/cases/{case_id:int}/media/{media_id:int}/tag", needs=Permission.GRADE)
+@changes("/cases/{case_id:int}/media/{media_id:int}/tag", needs=Permission.GRADE, form=one)
 def tag(
     request: Asked, case_id: FromPath[int], media_id: FromPath[int], data: URLEncodedBody[WordForm]
 ) -> Redirect:
@@ -158,7 +159,7 @@ def tag(
     return Redirect(f"/cases/{case_id}/media/{media_id}", status_code=303)
 
 
-@changes("/cases/{case_id:int}/media/{media_id:int}/note", needs=Permission.GRADE)
+@changes("/cases/{case_id:int}/media/{media_id:int}/note", needs=Permission.GRADE, form=one)
 def note(
     request: Asked, case_id: FromPath[int], media_id: FromPath[int], data: URLEncodedBody[WordForm]
 ) -> Redirect:
@@ -193,7 +194,7 @@ def stack(
     )
 
 
-@changes("/cases/{case_id:int}/stacks/{stack_id:int}/grade", needs=Permission.GRADE)
+@changes("/cases/{case_id:int}/stacks/{stack_id:int}/grade", needs=Permission.GRADE, form=stack)
 def give_stack(
     request: Asked,
     case_id: FromPath[int],
@@ -217,7 +218,7 @@ def give_stack(
     return Redirect(f"/cases/{case_id}/stacks/{stack_id}", status_code=303)
 
 
-@changes("/cases/{case_id:int}/stacks/{stack_id:int}/out", needs=Permission.GRADE)
+@changes("/cases/{case_id:int}/stacks/{stack_id:int}/out", needs=Permission.GRADE, form=stack)
 def out(
     request: Asked, case_id: FromPath[int], stack_id: FromPath[int], data: URLEncodedBody[OutForm]
 ) -> Redirect:

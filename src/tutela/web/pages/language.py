@@ -10,10 +10,11 @@ from litestar.response import Redirect
 
 from tutela.access.authorise import allows
 from tutela.access.model import Permission
-from tutela.edge.routes import PUBLIC, changes, reads
+from tutela.edge.routes import PUBLIC, reads
 from tutela.web import render
 from tutela.web.language import NAMES
 from tutela.web.office import Asked, who
+from tutela.web.routes import changes
 
 YEAR_S = 31_536_000
 

@@ -12,12 +12,13 @@ from litestar.response import Redirect
 from tutela.access.authorise import allows
 from tutela.access.model import Permission
 from tutela.casework import policy, scheme
-from tutela.edge.routes import changes, reads
+from tutela.edge.routes import reads
 from tutela.hashlist.library import Library
 from tutela.hashlist.model import ListInfo
 from tutela.hashlist.report import warnings
 from tutela.web import render
 from tutela.web.office import Asked, office, who
+from tutela.web.routes import changes
 
 
 class Trust(msgspec.Struct):
@@ -42,7 +43,7 @@ def lists(request: Asked) -> Response[str]:
     )
 
 
-@changes("/lists/trust", needs=Permission.POLICY)
+@changes("/lists/trust", needs=Permission.POLICY, form=lists)
 def trust(request: Asked, data: URLEncodedBody[Trust]) -> Redirect:
     """Trust a list to grade on arrival, or stop it."""
     with office(request).database.write() as tx:

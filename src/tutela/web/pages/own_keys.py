@@ -14,9 +14,10 @@ from tutela.access.model import Permission
 from tutela.casework import scheme as schemes
 from tutela.casework.scheme import Scheme
 from tutela.core.errors import UsageError
-from tutela.edge.routes import changes, reads
+from tutela.edge.routes import reads
 from tutela.web import keys, render
 from tutela.web.office import Asked, office, who
+from tutela.web.routes import changes
 
 PREFERENCE = "review"
 SPACE = "Space"

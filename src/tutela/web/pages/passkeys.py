@@ -12,10 +12,12 @@ from litestar.params import JSONBody
 from tutela.access import own, passkeys
 from tutela.access.ceremony import Ceremony
 from tutela.access.model import Permission
-from tutela.edge.routes import PUBLIC, changes
+from tutela.edge.routes import PUBLIC
 from tutela.web.office import Asked, office, who
 from tutela.web.pages.language import own_path
 from tutela.web.pages.sign_in import address, let_in, way, way_cookie, way_name
+from tutela.web.routes import changes
+from tutela.web.security import forget
 
 JSON = Response[dict[str, Any]]
 
@@ -50,7 +52,7 @@ def finish(request: Asked, data: JSONBody[Answer]) -> Response[Any]:
         place.database, place.settings.web, way(request), _json(data), address(request)
     )
     answer: JSON = Response({"next": own_path(data.next)})
-    answer.delete_cookie(way_name(place))
+    forget(place, answer, way_name(place))
     return let_in(request, answer, token)
 
 
@@ -72,7 +74,7 @@ def finish_adding(request: Asked, data: JSONBody[Answer]) -> JSON:
         place.database, who(request), place.settings.web, said, data.label
     )
     answer: JSON = Response({"label": made.label})
-    answer.delete_cookie(way_name(place))
+    forget(place, answer, way_name(place))
     return answer
 
 

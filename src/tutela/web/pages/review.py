@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 from litestar import Response
 from litestar.params import FromPath, FromQuery, JSONBody
-from sqlalchemy import Connection
 
 from tutela.access import preferences
 from tutela.access.authorise import allows
@@ -20,12 +19,12 @@ from tutela.casework.decision import Decision
 from tutela.casework.model import Item
 from tutela.core.errors import UsageError
 from tutela.core.ids import CaseId, MediaId
-from tutela.core.principal import Principal
-from tutela.edge.routes import changes, reads
+from tutela.edge.routes import reads
 from tutela.web import keys, render, words
 from tutela.web.language import N_, Language
 from tutela.web.office import Asked, office, who
 from tutela.web.pages.cases import case_page
+from tutela.web.routes import changes
 from tutela.web.views import Key, Views
 
 MOST_ITEMS = 200
@@ -100,7 +99,7 @@ def page(request: Asked, case_id: FromPath[int]) -> Response[str]:
         chosen = preferences.read(tx, asker, "review")
         graded = scheme.load(tx, info.scheme)
         rules = policy.read(tx)
-        states = cases.progress(tx, asker, case)
+        states = office(request).counts.states(tx, asker, info)
         exhibits = cases.exhibits(tx, asker, case)
         meter = exposure.meter(tx, asker)
         key = Key(asker.account_id, case, str(sorted(query.items())), secrets.token_urlsafe(9))
@@ -190,7 +189,7 @@ def grades(
             grade.give(tx, asker, case, given, request=f"{data.request}:give")
         if cleared:
             takeback.clear(tx, asker, case, cleared, request=f"{data.request}:clear")
-        return Response(_answer(tx, asker, case, [one.media for one in wanted], request))
+    return Response(_now(request, case, [one.media for one in wanted]))
 
 
 @changes("/cases/{case_id:int}/undo", needs=Permission.GRADE)
@@ -201,7 +200,7 @@ def undo(
     asker, case = who(request), CaseId(case_id)
     with office(request).database.write() as tx:
         changed = takeback.undo(tx, asker, case, request=data.request)
-        return Response(_answer(tx, asker, case, [one.media_id for one in changed], request))
+    return Response(_now(request, case, [one.media_id for one in changed]))
 
 
 @changes("/cases/{case_id:int}/review/lease", needs=Permission.GRADE)
@@ -217,8 +216,11 @@ def lease(
 @reads("/cases/{case_id:int}/review/progress", needs=Permission.CASE_READ)
 def progress(request: Asked, case_id: FromPath[int]) -> Response[dict[str, Any]]:
     """Tell how far the case is and how much the person has seen."""
+    asker = who(request)
     with office(request).database.read() as tx:
-        return Response(_answer(tx, who(request), CaseId(case_id), [], request))
+        info = cases.info(tx, asker, CaseId(case_id))
+        states = office(request).counts.states(tx, asker, info)
+        return Response({"meter": _meter(exposure.meter(tx, asker)), **_done(states)})
 
 
 def item_out(speaks: Language, item: Item) -> dict[str, Any]:
@@ -238,16 +240,12 @@ def item_out(speaks: Language, item: Item) -> dict[str, Any]:
     }
 
 
-def _answer(
-    tx: Connection, asker: Principal, case: CaseId, media: list[int], request: Asked
-) -> dict[str, Any]:
+def _now(request: Asked, case: CaseId, media: list[int]) -> dict[str, Any]:
+    """Return how items stand after a save. It is read after it: nobody waits for the reading."""
     speaks = render.language_of(request)
-    found = review.items(tx, asker, case, list(dict.fromkeys(media)))
-    return {
-        "items": {str(item.media_id): item_out(speaks, item) for item in found},
-        "meter": _meter(exposure.meter(tx, asker)),
-        **_done(cases.progress(tx, asker, case)),
-    }
+    with office(request).database.read() as tx:
+        found = review.items(tx, who(request), case, list(dict.fromkeys(media)))
+    return {"items": {str(item.media_id): item_out(speaks, item) for item in found}}
 
 
 def _done(states: Mapping[str, int]) -> dict[str, int]:

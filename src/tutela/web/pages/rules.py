@@ -14,10 +14,11 @@ from tutela.casework import agreement, derive, policy, scheme
 from tutela.casework.policy import Policy
 from tutela.casework.scheme import Code
 from tutela.core.errors import UsageError
-from tutela.edge.routes import changes, reads
+from tutela.edge.routes import reads
 from tutela.web import render
 from tutela.web.language import N_
 from tutela.web.office import Asked, office, who
+from tutela.web.routes import changes
 
 Fields = dict[str, str]
 # Empty rows that the form of a profile has for further codes.
@@ -97,7 +98,7 @@ def derivations(request: Asked) -> Response[str]:
     )
 
 
-@changes("/administration/derivations", needs=Permission.POLICY)
+@changes("/administration/derivations", needs=Permission.POLICY, form=derivations)
 def sign(request: Asked, data: URLEncodedBody[Fields]) -> Redirect:
     """Record who has reviewed the table; without a name, take the signature back."""
     with office(request).database.write() as tx:

@@ -17,13 +17,14 @@ from tutela.casework import case as cases
 from tutela.casework import review
 from tutela.core.errors import AccessError
 from tutela.core.principal import Principal, Via
-from tutela.edge.routes import PUBLIC, changes, reads
+from tutela.edge.routes import PUBLIC, reads
 from tutela.store import Database
 from tutela.web import render
 from tutela.web.language import NAMES
 from tutela.web.office import Asked, Office, office
 from tutela.web.pages.language import YEAR_S, own_path
-from tutela.web.security import cookie_name
+from tutela.web.routes import changes
+from tutela.web.security import cookie_name, forget
 
 # What the browser may still have of pages; cookies it must keep, the language is one.
 CLEARED = '"cache", "storage"'
@@ -71,7 +72,7 @@ def leave(request: Asked) -> Response[Any]:
         with place.database.write() as tx:
             sessions.end(tx, token)
     answer: Response[Any] = Redirect("/sign-in", status_code=303)
-    answer.delete_cookie(cookie_name(place))
+    forget(place, answer, cookie_name(place))
     answer.headers["Clear-Site-Data"] = CLEARED
     return answer
 

@@ -11,10 +11,13 @@ from tutela.access import accounts, teams
 from tutela.access.authorise import allows
 from tutela.access.model import Permission
 from tutela.casework import case as cases
+from tutela.casework import hold
 from tutela.core.ids import AccountId, CaseId
-from tutela.edge.routes import changes, reads
+from tutela.edge.routes import reads
 from tutela.web.office import Asked, office, who
 from tutela.web.pages.cases import case_page
+from tutela.web.pages.export import Reason
+from tutela.web.routes import changes
 
 
 class Member(msgspec.Struct):
@@ -25,7 +28,7 @@ class Member(msgspec.Struct):
 
 
 class Move(msgspec.Struct):
-    """What to do with a case: close, reopen, hold, release."""
+    """What to do with a case: close, reopen, hold."""
 
     act: str
 
@@ -47,7 +50,7 @@ def team(request: Asked, case_id: FromPath[int]) -> Response[str]:
     )
 
 
-@changes("/cases/{case_id:int}/team/add", needs=Permission.CASE_CHANGE)
+@changes("/cases/{case_id:int}/team/add", needs=Permission.CASE_CHANGE, form=team)
 def add(request: Asked, case_id: FromPath[int], data: URLEncodedBody[Member]) -> Redirect:
     """Add somebody of the same organisation by their account's name."""
     with office(request).database.write() as tx:
@@ -56,7 +59,7 @@ def add(request: Asked, case_id: FromPath[int], data: URLEncodedBody[Member]) ->
     return Redirect(f"/cases/{case_id}/team", status_code=303)
 
 
-@changes("/cases/{case_id:int}/team/remove", needs=Permission.CASE_CHANGE)
+@changes("/cases/{case_id:int}/team/remove", needs=Permission.CASE_CHANGE, form=team)
 def remove(request: Asked, case_id: FromPath[int], data: URLEncodedBody[Member]) -> Redirect:
     """Take somebody out of the team."""
     with office(request).database.write() as tx:
@@ -64,18 +67,26 @@ def remove(request: Asked, case_id: FromPath[int], data: URLEncodedBody[Member])
     return Redirect(f"/cases/{case_id}/team", status_code=303)
 
 
-@changes("/cases/{case_id:int}/move", needs=Permission.CASE_CHANGE)
+@changes("/cases/{case_id:int}/move", needs=Permission.CASE_CHANGE, form=team)
 def move(request: Asked, case_id: FromPath[int], data: URLEncodedBody[Move]) -> Redirect:
-    """Close, reopen, hold or release a case."""
+    """Close or reopen a case, or put it under legal hold."""
     asker, case = who(request), CaseId(case_id)
     with office(request).database.write() as tx:
         if data.act == "close":
             cases.close(tx, asker, case)
         elif data.act == "reopen":
             cases.reopen(tx, asker, case)
-        elif data.act in {"hold", "release"}:
-            cases.hold(tx, asker, case, held=data.act == "hold")
+        elif data.act == "hold":
+            hold.put(tx, asker, case)
     return Redirect(f"/cases/{case_id}/team", status_code=303)
 
 
-ROUTES = [team, add, remove, move]
+@changes("/cases/{case_id:int}/release/ask", needs=Permission.CASE_CHANGE)
+def ask_release(request: Asked, case_id: FromPath[int], data: URLEncodedBody[Reason]) -> Redirect:
+    """Ask that the legal hold of a case be lifted; another person decides."""
+    with office(request).database.write() as tx:
+        hold.ask(tx, who(request), CaseId(case_id), data.reason)
+    return Redirect("/approvals", status_code=303)
+
+
+ROUTES = [team, add, remove, move, ask_release]

@@ -11,9 +11,10 @@ from tutela.casework import case as cases
 from tutela.casework import exposure, overview
 from tutela.core.errors import UsageError
 from tutela.core.ids import CaseId, MediaId
-from tutela.edge.routes import changes, reads
+from tutela.edge.routes import reads
 from tutela.evidence.vault import objects
 from tutela.web.office import Asked, Office, office, who
+from tutela.web.routes import changes
 
 # Blurred and small, in the browser's own cache for a while: scrolling back must not wait.
 KEPT_S = 600

@@ -10,10 +10,11 @@ from litestar.params import FromPath, URLEncodedBody
 
 from tutela.access import enrolment
 from tutela.core.errors import AccessError, UsageError
-from tutela.edge.routes import PUBLIC, changes, reads
+from tutela.edge.routes import PUBLIC, reads
 from tutela.web import render
 from tutela.web.office import Asked, office
 from tutela.web.pages.sign_in import let_in
+from tutela.web.routes import changes
 
 
 class Chosen(msgspec.Struct):

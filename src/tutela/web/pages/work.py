@@ -12,10 +12,11 @@ from tutela.casework import case as cases
 from tutela.casework import scheme, second, series, victims
 from tutela.core.errors import UsageError
 from tutela.core.ids import CaseId, SeriesId, VictimId
-from tutela.edge.routes import changes, reads
+from tutela.edge.routes import reads
 from tutela.web import words
 from tutela.web.office import Asked, office, who
 from tutela.web.pages.cases import case_page
+from tutela.web.routes import changes
 
 
 class Reading(msgspec.Struct):
@@ -57,7 +58,7 @@ def readings(request: Asked, case_id: FromPath[int]) -> Response[str]:
     )
 
 
-@changes("/cases/{case_id:int}/second", needs=Permission.GRADE)
+@changes("/cases/{case_id:int}/second", needs=Permission.GRADE, form=readings)
 def read(request: Asked, case_id: FromPath[int], data: URLEncodedBody[Reading]) -> Redirect:
     """Save a second grade."""
     with office(request).database.write() as tx:
@@ -84,7 +85,7 @@ def list_(request: Asked, case_id: FromPath[int]) -> Response[str]:
     )
 
 
-@changes("/cases/{case_id:int}/series", needs=Permission.SERIES)
+@changes("/cases/{case_id:int}/series", needs=Permission.SERIES, form=list_)
 def put_series(
     request: Asked, case_id: FromPath[int], data: URLEncodedBody[SeriesForm]
 ) -> Redirect:
@@ -97,7 +98,7 @@ def put_series(
     return Redirect(f"/cases/{case_id}/series", status_code=303)
 
 
-@changes("/cases/{case_id:int}/victims", needs=Permission.SERIES)
+@changes("/cases/{case_id:int}/victims", needs=Permission.SERIES, form=list_)
 def put_victim(
     request: Asked, case_id: FromPath[int], data: URLEncodedBody[VictimForm]
 ) -> Redirect:

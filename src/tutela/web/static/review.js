@@ -167,9 +167,13 @@ const saver = new Saver({
   saved(entries, answer) {
     for (const entry of entries) if (entry.index !== undefined) settle(entry.index, entry.media);
     for (const [media, now] of Object.entries(answer.items)) update(Number(media), now);
-    progress(answer);
+    if (status.classList.contains("failed")) status.textContent = "";
+    status.classList.remove("failed");
+    count();
   },
   refused(entries, message) {
+    clearTimeout(counting);
+    counting = 0;
     for (const entry of entries) {
       if (entry.index === undefined) continue;
       const item = grid.item(entry.index);
@@ -205,6 +209,31 @@ function update(media, now) {
       return;
     }
   }
+}
+
+// How far the case is: asked for a while after a save, for counting a large case costs more than a
+// save. The server shares a count for half a second; this waits for longer, so that it counts ours.
+const COUNT_AFTER_MS = 800;
+let savedAt = 0;
+let counting = 0;
+
+function count() {
+  savedAt = performance.now();
+  countSoon();
+}
+
+function countSoon() {
+  counting ||= setTimeout(counted, COUNT_AFTER_MS);
+}
+
+async function counted() {
+  const timer = counting;
+  const asked = performance.now();
+  const answer = await getJSON(`${base}/review/progress`, say("offline")).catch(() => null);
+  if (counting !== timer) return; // something else is said there now
+  if (answer) progress(answer);
+  counting = 0;
+  if (savedAt > asked - COUNT_AFTER_MS) countSoon();
 }
 
 function progress(answer) {

@@ -135,7 +135,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("second_readings", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_second_readings_case_id"), ["case_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_second_readings_media_id"), ["media_id"], unique=False)
+        batch_op.create_index("ix_second_readings_media", ["media_id", "state"], unique=False)
         batch_op.create_index(batch_op.f("ix_second_readings_state"), ["state"], unique=False)
 
     op.create_table(
@@ -171,7 +171,7 @@ def downgrade() -> None:
     op.drop_table("views")
     with op.batch_alter_table("second_readings", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_second_readings_state"))
-        batch_op.drop_index(batch_op.f("ix_second_readings_media_id"))
+        batch_op.drop_index("ix_second_readings_media")
         batch_op.drop_index(batch_op.f("ix_second_readings_case_id"))
 
     op.drop_table("second_readings")

@@ -1,4 +1,4 @@
-"""tables of exchange.
+"""Tables of exchange.
 
 Until the first release the initial steps are written anew whenever a table changes
 (`tools/make_migration.py --initial`); from then on a step is never changed.
