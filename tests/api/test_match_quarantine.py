@@ -17,7 +17,7 @@ from tutela.core.media import PDQ, Digests, Fingerprint
 from tutela.core.principal import Role
 from tutela.core.settings import MatchSettings
 from tutela.core.time import now
-from tutela.exchange import feedback, match_counts, match_quarantine
+from tutela.exchange import feedback, match_counts, match_quarantine, match_tally
 from tutela.exchange.match_quarantine import Cause
 from tutela.exchange.match_tally import Fired, Tally
 from tutela.exchange.model import Verdict
@@ -213,3 +213,15 @@ def test_counts_that_could_not_be_written_are_kept():
     tally.give_back(counts)
     tally.note(5, [Fired((1, 7), exact=True, content=1)], {})
     assert tally.taken() == {((1, 7), 5): (2, 1)}
+
+
+def test_a_flood_is_counted_and_not_told_apart(monkeypatch):
+    monkeypatch.setattr(match_tally, "_TOLD_APART", 2)
+    tally = Tally(60, 0)
+    fired = [Fired((1, entry), exact=True, content=1) for entry in (5, 6, 7, 8, 5)]
+    tally.note(3, fired, {})
+    assert tally.taken() == {
+        ((1, 5), 3): (2, 0),
+        ((1, 6), 3): (1, 0),
+        ((1, match_tally.OTHERS), 3): (2, 0),
+    }

@@ -6,19 +6,22 @@ from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, func, select
 
 from tutela.core.ids import ListId, OrganisationId
 from tutela.core.principal import Principal
 from tutela.exchange import lists
-from tutela.exchange.match_tally import Counted, Place
-from tutela.store.bulk import insert_rows
+from tutela.exchange.match_tally import OTHERS, Counted, Place
+from tutela.store.bulk import add_rows
 from tutela.store.tables.access import Organisation
 from tutela.store.tables.matching import MatchCount
 
 
 class Answers(msgspec.Struct, frozen=True):
-    """How often the entries of a list answered a member; `entries` is how many different ones."""
+    """How often the entries of a list answered a member.
+
+    `entries` is how many different ones, of those that were told apart; see `MatchCount`.
+    """
 
     organisation: str
     entries: int
@@ -35,32 +38,19 @@ def add(
     tx: Connection, moment: datetime, counts: Mapping[tuple[Place, OrganisationId], Counted]
 ) -> None:
     """Add what was counted to the counts of today. Asks no permission: it is the service's own."""
-    if not counts:
-        return
     day = day_of(moment)
-    ordered = sorted(counts.items())  # so that two servers wait for each other and do not deadlock
-    keys = [
-        {"list_id": list_id, "entry": entry, "organisation_id": organisation_id, "day": day}
-        for ((list_id, entry), organisation_id), _ in ordered
+    rows = [
+        {
+            "list_id": list_id,
+            "entry": entry,
+            "organisation_id": organisation_id,
+            "day": day,
+            "exact": counted.exact,
+            "indicative": counted.indicative,
+        }
+        for ((list_id, entry), organisation_id), counted in counts.items()
     ]
-    fresh = [{**key, "exact": 0, "indicative": 0} for key in keys]
-    insert_rows(tx, MatchCount, fresh, ignore_existing=True)
-    tx.execute(
-        update(MatchCount)
-        .where(*(getattr(MatchCount, name) == bindparam(f"key_{name}") for name in keys[0]))
-        .values(
-            exact=MatchCount.exact + bindparam("more_exact"),
-            indicative=MatchCount.indicative + bindparam("more_indicative"),
-        ),
-        [
-            {
-                **{f"key_{name}": value for name, value in key.items()},
-                "more_exact": counted.exact,
-                "more_indicative": counted.indicative,
-            }
-            for key, (_, counted) in zip(keys, ordered, strict=True)
-        ],
-    )
+    add_rows(tx, MatchCount, rows, ("exact", "indicative"))
 
 
 def of_list(tx: Connection, who: Principal, list_id: ListId, since: datetime) -> list[Answers]:
@@ -73,7 +63,7 @@ def of_list(tx: Connection, who: Principal, list_id: ListId, since: datetime) ->
     rows = tx.execute(
         select(
             Organisation.name,
-            func.count(func.distinct(MatchCount.entry)),
+            func.count(func.distinct(func.nullif(MatchCount.entry, OTHERS))),
             func.sum(MatchCount.exact),
             func.sum(MatchCount.indicative),
         )

@@ -15,6 +15,10 @@ from tutela.core.ids import ListId, OrganisationId
 
 # Entries whose contents are told apart at one time; beyond it a window begins anew.
 _ENTRIES = 50_000
+# So many entries and organisations are told apart between two turns; in a flood the rest is counted
+# as that of their lists, for writing them must not cost more than answering.
+_TOLD_APART = 10_000
+OTHERS = 0  # the number of no entry
 
 Place = tuple[ListId, int]  # a list and the number of an entry on it
 
@@ -69,10 +73,13 @@ class Tally:
         with self._lock:
             self._begin_window()
             for place, exact, content in fired:
+                counter = self._exact if exact else self._indicative
+                key = place, organisation_id
+                if key not in counter and len(counter) >= _TOLD_APART:
+                    key = (place[0], OTHERS), organisation_id
+                counter[key] += 1
                 if exact:
-                    self._exact[place, organisation_id] += 1
                     continue
-                self._indicative[place, organisation_id] += 1
                 limit = self._limit << releases.get(place, 0)
                 if not limit:
                     continue

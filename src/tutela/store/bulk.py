@@ -119,6 +119,24 @@ def upsert_rows(tx: Connection, table: type[Table], rows: Rows, key: Names | Non
     _run(tx, _insert(tx.dialect, core, given.names, ending), _by_key(given, chosen))
 
 
+def add_rows(tx: Connection, table: type[Table], rows: Rows, counters: Sequence[str]) -> None:
+    """Insert rows; where one with this primary key is there, add to its counters instead.
+
+    No two rows may have the same key.
+    """
+    given = _columns(rows)
+    if not given.count:
+        return
+    core = _core(table)
+    key = tuple(core.primary_key.columns.keys())
+    quote = tx.dialect.identifier_preparer.quote
+    mine = quote(core.name)
+    names = map(quote, counters)
+    setting = ", ".join(f"{name} = {mine}.{name} + excluded.{name}" for name in names)
+    ending = f"ON CONFLICT ({', '.join(map(quote, key))}) DO UPDATE SET {setting}"
+    _run(tx, _insert(tx.dialect, core, given.names, ending), _by_key(given, key))
+
+
 def update_rows(tx: Connection, table: type[Table], rows: Rows, key: Names | None = None) -> int:
     """Set the columns of the rows that have these keys; return how many there were.
 

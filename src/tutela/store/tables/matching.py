@@ -32,7 +32,10 @@ class MatchQuarantine(Table):
 
 
 class MatchCount(Table):
-    """How often an entry answered an organisation on a day (UTC, its first moment)."""
+    """How often an entry answered an organisation on a day (UTC, its first moment).
+
+    In a flood not all entries are told apart: the rest is counted as entry 0 of its list.
+    """
 
     __tablename__ = "match_counts"
 
