@@ -17,7 +17,6 @@ from exchange_lists import Lists, made_up
 from publication_support import Follower, Publication, serving, url_of
 
 from tutela.core.errors import TutelaError
-from tutela.exchange.publish import group
 
 CONTENTS = [made_up(number) for number in range(16)]
 FIRST, SECOND = set(range(6)), {0, 2, 3, 4, 5, 6, 7}
@@ -246,9 +245,7 @@ import tutela.exchange.publish.release as release
 from tutela.exchange.publish.ceremony import Ceremony
 from tutela.exchange.publish.keys import Keyring
 from tutela.core.principal import Principal, Role, Via
-from tutela.exchange.publish import group
 from tutela.store import Database
-group.SMALL = {small}
 
 def run(last):
     # Every call by which something on the disk changes its name or becomes durable may be the last.
@@ -280,7 +277,7 @@ for line in sys.stdin:
 """
 
 
-def killed_at(publication, **given):
+def killed_at(publication, rotate=""):
     """Yield the number of calls after which a publisher was killed, until it came to its end."""
     office = publication.lists.office
     owner = publication.lists.owner
@@ -292,7 +289,7 @@ def killed_at(publication, **given):
         folder=str(publication.folder),
         keys=str(publication.keys),
         url=office.database.url.render_as_string(hide_password=False),
-        **{"small": group.SMALL, "rotate": ""} | given,
+        rotate=rotate,
     )
     worker = subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -310,9 +307,8 @@ def killed_at(publication, **given):
             yield calls
 
 
-@pytest.mark.parametrize("small", [0, 1000])
 def test_a_publisher_killed_anywhere_leaves_the_old_or_the_new(
-    publication, lists, follower, tmp_path, small
+    publication, lists, follower, tmp_path
 ):
     lists.add(*CONTENTS[:6])
     publication.publish()
@@ -324,7 +320,7 @@ def test_a_publisher_killed_anywhere_leaves_the_old_or_the_new(
         follower.sync()
         change(lists)
         seen = []
-        for calls in killed_at(publication, small=small):
+        for calls in killed_at(publication):
             twin = follower.copy(tmp_path / f"twin-{calls}")
             assert [one.error for one in twin.sync()] == [None], calls
             found = content(twin)

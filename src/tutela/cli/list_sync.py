@@ -27,21 +27,8 @@ from tutela.store import Database
 from tutela.store.schema import require_current
 
 SOME_REFUSED = 1
-_COLUMNS = [
-    "v",
-    "type",
-    "subscription",
-    "list",
-    "local",
-    "by",
-    "generation",
-    "entries",
-    "added",
-    "replaced",
-    "removed",
-    "code",
-    "message",
-]
+_COUNTS = ("generation", "entries", "added", "replaced", "removed")
+_COLUMNS = ("v", "type", "subscription", "list", "local", "by", *_COUNTS, "code", "message")
 
 
 def subscribe(
@@ -170,8 +157,7 @@ def _rows(outcome: Outcome) -> Iterator[dict[str, object]]:
         said = {"code": outcome.error.code, "message": outcome.error.message}
         yield head | {"list": "", "local": "", "by": "refused"} | said
     for one in outcome.lists:
-        names = ("list", "local", "by", "generation", "entries", "added", "replaced", "removed")
-        row = head | {name: getattr(one, name) for name in names}
+        row = head | {name: getattr(one, name) for name in ("list", "local", "by", *_COUNTS)}
         said = {"code": one.error.code, "message": one.error.message} if one.error else {}
         yield row | said
 

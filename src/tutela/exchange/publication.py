@@ -18,11 +18,14 @@ from datetime import datetime
 from typing import Literal
 
 import msgspec
+from tuf.api.metadata import Targets
 
 from tutela.core.entry import Role
 from tutela.core.errors import IntegrityError
 from tutela.match.segment import Kind, Record
 
+METADATA = "metadata"  # folders of a publication
+TARGETS = "targets"
 HEAD_SUFFIX = ".head"
 HEAD_LIMIT = 4 << 20  # bytes of an encrypted head
 STEPS_LIMIT = 64  # that a head may name
@@ -113,6 +116,20 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             if step.from_state == state:
                 return self.steps[place:]
         return None
+
+
+class Gone(msgspec.Struct, frozen=True):
+    """A line of a step that says that an entry is on the list no more."""
+
+    v: Literal[1]
+    type: Literal["gone"]
+    row: int
+    state: str
+
+
+def role_names(targets: Targets) -> list[str]:
+    """Return the names of the roles that targets metadata delegates to."""
+    return list(targets.delegations.roles or {}) if targets.delegations else []
 
 
 def first_state(rows_sha256: str) -> str:

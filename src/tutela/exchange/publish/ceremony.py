@@ -20,8 +20,9 @@ from tuf.api.metadata import DelegatedRole, Delegations, Metadata, Root, Targets
 
 from tutela.core.errors import ConflictError, IntegrityError, ServiceError, UsageError
 from tutela.core.time import now
+from tutela.exchange.publication import role_names
 from tutela.exchange.publish.keys import Keyring, signer
-from tutela.exchange.publish.repository import Repository, begin, last_root, role_names
+from tutela.exchange.publish.repository import Repository, begin, last_root
 from tutela.hashlist.store import write_durable
 
 PROPOSED = "proposed"

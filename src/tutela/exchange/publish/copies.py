@@ -16,7 +16,7 @@ import msgspec
 from tutela.core.entry import Provenance
 from tutela.exchange.carry import entry_of
 from tutela.exchange.model import SERVED, Listed, ListView
-from tutela.exchange.publication import Part
+from tutela.exchange.publication import Gone, Part
 from tutela.hashlist.formats.jsonl import EntryRow
 from tutela.hashlist.live import Change, LiveList
 from tutela.match.index import Index
@@ -24,15 +24,6 @@ from tutela.match.segment import Record
 
 _SOURCE = "publication"
 _encode = msgspec.json.Encoder().encode
-
-
-class Gone(msgspec.Struct, frozen=True):
-    """A line of a step that says that an entry is on the list no more."""
-
-    v: int
-    type: str
-    row: int
-    state: str
 
 
 class Written(NamedTuple):

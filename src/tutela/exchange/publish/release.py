@@ -22,9 +22,10 @@ from tutela.exchange import generation, lists, members, own
 from tutela.exchange.crypt import Identity
 from tutela.exchange.generation import Generation
 from tutela.exchange.model import ListView, Member, MemberPermission
+from tutela.exchange.publication import role_names
 from tutela.exchange.publish.ceremony import Ceremony
 from tutela.exchange.publish.group import Drawn, Group, GroupPublisher
-from tutela.exchange.publish.repository import Repository, role_names
+from tutela.exchange.publish.repository import Repository
 from tutela.store import Database
 from tutela.store.tables.exchange import ListedEntry
 

@@ -35,12 +35,11 @@ from tuf.api.metadata import (
 
 from tutela.core.errors import IntegrityError, ServiceError, UsageError
 from tutela.core.time import now
+from tutela.exchange.publication import METADATA, TARGETS, role_names
 from tutela.exchange.publish.keys import Keyring
 from tutela.hashlist.store import write_durable
 from tutela.match.manifest import sync_folder
 
-METADATA = "metadata"
-TARGETS = "targets"
 LISTS_EXPIRE = timedelta(days=30)
 SNAPSHOT_EXPIRES = timedelta(days=7)
 KEPT_S = 24 * 3600.0  # for clients that are still reading what is published no more
@@ -290,11 +289,6 @@ def last_root(folder: Path) -> Path | None:
             if named := _ROOT.fullmatch(path.name):
                 found[int(named[1])] = path
     return found[max(found)] if found else None
-
-
-def role_names(targets: Targets) -> list[str]:
-    """Return the names of the roles that targets metadata delegates to."""
-    return list(targets.delegations.roles or {}) if targets.delegations else []
 
 
 @contextlib.contextmanager

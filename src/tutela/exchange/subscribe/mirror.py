@@ -30,7 +30,7 @@ from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
 from tutela.core.errors import FetchError, IntegrityError, ServiceError, TutelaError
 from tutela.core.time import now
-from tutela.exchange.publish.repository import METADATA, TARGETS, role_names
+from tutela.exchange.publication import METADATA, TARGETS, role_names
 from tutela.fetch.http import Bounds, Fetcher
 from tutela.hashlist.store import make_durable
 

@@ -11,8 +11,7 @@ import msgspec
 
 from tutela.core.entry import ListEntry
 from tutela.core.errors import IntegrityError, SandboxError, ServiceError
-from tutela.exchange.publication import GONE
-from tutela.exchange.publish.copies import Gone
+from tutela.exchange.publication import GONE, Gone
 from tutela.hashlist.format import Received, RowError
 from tutela.hashlist.formats.jsonl import EntryRow
 from tutela.hashlist.live import Change
