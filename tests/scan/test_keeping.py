@@ -219,12 +219,14 @@ def test_another_wish_is_another_scan(tmp_path: Path):
         wire.Limits(1, 2, 3, 4, 5, 6, 7, 8, facts=True),
         wire.Limits(1, 2, 3, 4, 5, 6, 7, 8, keep="thumbnails"),
         wire.Limits(1, 2, 3, 4, 5, 6, 7, 8, keep="originals"),
+        wire.Limits(1, 2, 3, 4, 5, 6, 7, 8, members=False),
     ]
     paths = {journal_path(tmp_path, [tmp_path], wish) for wish in wishes}
     paths.add(journal_path(tmp_path, [tmp_path], plain, "a vault"))
-    assert len(paths) == 5
+    assert len(paths) == 6
     # What a scan without wishes calls its journal has not changed since the first version.
-    assert set(msgspec.to_builtins(plain)) == set(wire.Limits.__struct_fields__) - {"facts", "keep"}
+    wished = {"facts", "keep", "members"}
+    assert set(msgspec.to_builtins(plain)) == set(wire.Limits.__struct_fields__) - wished
 
 
 # -- workers that were taken over -------------------------------------------------------------
