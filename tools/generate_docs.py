@@ -29,6 +29,8 @@ COMMANDS = (
     *(("list", verb) for verb in ("publish", "subscribe", "unsubscribe", "sync", "keys")),
     *(("list", "keys", verb) for verb in ("init", "make", "identity", "sign", "accept")),
     *(("list", "keys", verb) for verb in ("rotate", "renew", "show", "root")),
+    *(("list", verb) for verb in ("create", "add", "members", "withdraw", "diff", "feedback")),
+    ("list", "quarantine"),
     ("account",),
     *(("account", verb) for verb in ("list", "invite", "roles", "close", "token")),
     ("audit",),

@@ -225,3 +225,37 @@ def test_a_flood_is_counted_and_not_told_apart(monkeypatch):
         ((1, 6), 3): (1, 0),
         ((1, match_tally.OTHERS), 3): (2, 0),
     }
+
+
+def test_an_owner_sees_and_releases_over_the_api(noisy):
+    owner = noisy.account("Example Hotline", "hotline", Role.SUPERVISOR)
+    resembling(noisy, *range(LIMIT))
+    noisy.matching.settle()
+    place = "/v1/lists/known/quarantine"
+    (told,) = noisy.client.get(place, headers=owner.bearer).json()
+    assert (told["entry"], told["state"], told["count"]) == (noisy.ids[0], "quarantined", LIMIT)
+    (count,) = noisy.client.get("/v1/lists/known/answers", headers=owner.bearer).json()
+    assert count == {
+        "organisation": "Example Platform",
+        "entries": 1,
+        "exact": 0,
+        "indicative": LIMIT,
+    }
+    release_it = f"{place}/{noisy.ids[0]}/release"
+    for headers, status in ((noisy.platform.bearer, 403), (owner.bearer, 200), (owner.bearer, 404)):
+        assert noisy.client.post(release_it, headers=headers).status_code == status
+    noisy.matching.settle()
+    assert resembling(noisy, 1)[0].matches
+    for path in (place, "/v1/lists/known/answers", "/v1/lists/other/quarantine"):
+        assert noisy.client.get(path, headers=noisy.platform.bearer).status_code == 403
+    missing = noisy.client.get("/v1/lists/other/quarantine", headers=owner.bearer)
+    assert missing.status_code == 404
+    bad = noisy.client.get("/v1/lists/known/answers?days=0", headers=owner.bearer)
+    assert bad.json()["code"] == "value"
+
+
+def test_feedback_that_is_none_is_refused(noisy):
+    place = f"/v1/lists/known/entries/{noisy.ids[0]}/feedback"
+    for body in (b"{", b'{"verdict":"hmm"}', b'{"verdict":"confirm","who":"me"}'):
+        response = noisy.client.post(place, content=body, headers=noisy.platform.bearer)
+        assert (response.status_code, response.json()["code"]) == (422, "malformed")

@@ -22,8 +22,8 @@ from tutela.exchange.publish.ceremony import Ceremony
 from tutela.exchange.publish.keys import Keyring
 from tutela.exchange.publish.release import Publisher
 from tutela.exchange.publish.repository import last_root
+from tutela.exchange.subscribe.follow import sync_all
 from tutela.exchange.subscribe.subscription import Subscription, Subscriptions
-from tutela.exchange.subscribe.sync import Syncer
 from tutela.hashlist.library import Library
 
 DAY = timedelta(days=1)
@@ -141,10 +141,11 @@ class Follower:
         self.subscriptions.add(subscription, root)
 
     def sync(self):
-        syncer = Syncer(
-            self.subscriptions, self.subscriptions.one("pub"), self.home / "library", 1 << 30
-        )
-        return syncer.sync()
+        """Sync once; return what became of each list, or raise why all was refused."""
+        (outcome,) = sync_all(self.subscriptions, self.home / "library", 1 << 30, None)
+        if outcome.error:
+            raise outcome.error
+        return list(outcome.lists)
 
     def moved(self, url):
         """Ask another mirror from now on."""

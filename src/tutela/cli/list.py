@@ -46,6 +46,11 @@ app.command(
     help="Lay lists where their members get them.",
 )
 app.command(
+    "tutela.cli.list_quarantine:quarantine",
+    name="quarantine",
+    help="Show entries that were too noisy to answer platforms, and let them answer again.",
+)
+app.command(
     "tutela.cli.list_keys:app", name="keys", help="Make, rotate and use the keys of a publication."
 )
 app.command(

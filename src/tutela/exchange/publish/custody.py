@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from securesystemslib.signer import Key
 
@@ -36,40 +35,57 @@ class Custody:
         """Begin a publication, as `Ceremony.begin` does."""
         self._ask()
         lacking = self.ceremony.begin(root, targets, threshold)
-        self._tell("publication.begun", lacking)
+        with self.database.write() as tx:
+            log.record(
+                tx, self.who, "publication.begun", SUBJECT, root=self._root, waits=bool(lacking)
+            )
         return lacking
 
     def rotate(self, role: str, keys: Sequence[Key]) -> list[Standing]:
         """Replace the keys of a role, or those of a list by its name."""
         self._ask()
-        signs = role
+        signs, kind = role, role
         if role not in (*OFFLINE, *ONLINE):
             publisher = Publisher(self.database, self.who, self.ceremony)
             with self.database.read() as tx:
-                signs = publisher.role_of(lists.view(tx, self.who, role))
+                view = lists.view(tx, self.who, role)
+            signs, kind = publisher.role_of(view), f"list:{view.id}"
         lacking = self.ceremony.rotate(signs, keys)
-        self._tell("publication.rotated", lacking, role=role if signs == role else "list")
+        with self.database.write() as tx:
+            log.record(
+                tx,
+                self.who,
+                "publication.rotated",
+                SUBJECT,
+                role=kind,
+                root=self._root,
+                waits=bool(lacking),
+            )
         return lacking
 
     def renew(self) -> list[Standing]:
         """Let root and targets run for another year."""
         self._ask()
         lacking = self.ceremony.renew()
-        self._tell("publication.renewed", lacking)
+        with self.database.write() as tx:
+            log.record(
+                tx, self.who, "publication.renewed", SUBJECT, root=self._root, waits=bool(lacking)
+            )
         return lacking
 
     def accept(self) -> None:
         """Publish drafts that were signed elsewhere."""
         self._ask()
         self.ceremony.accept()
-        self._tell("publication.accepted", [])
+        with self.database.write() as tx:
+            log.record(tx, self.who, "publication.accepted", SUBJECT, root=self._root)
 
     def _ask(self) -> None:
         with self.database.read() as tx:
             require(tx, self.who, Permission.LISTS_PUBLISH)
 
-    def _tell(self, action: str, lacking: Sequence[Standing], **facts: Any) -> None:
+    @property
+    def _root(self) -> int:
+        """The version of the root that is published, 0 where none is yet."""
         last = last_root(self.ceremony.folder)
-        root = int(last.name.partition(".")[0]) if last else 0
-        with self.database.write() as tx:
-            log.record(tx, self.who, action, SUBJECT, root=root, waits=bool(lacking), **facts)
+        return int(last.name.partition(".")[0]) if last else 0

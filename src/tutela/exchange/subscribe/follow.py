@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -62,19 +61,29 @@ def sync_all(
 def _tell(database: Database, who: Principal, before: Subscription, outcome: Outcome) -> None:
     """Write what is new to the log: the same refusal every minute is one event."""
     on = f"subscription:{before.name}"
-    news: list[tuple[str, dict[str, Any], str]] = []
-    if outcome.error and outcome.error.code != before.refused:
-        news.append(("subscription.refused", {"code": outcome.error.code}, ""))
-    for one in outcome.lists:
-        known = before.lists.get(one.list)
-        if one.error:
-            if known is None or known.refused != one.error.code:
-                news.append(("subscription.refused", {"code": one.error.code}, one.list))
-        elif one.by != "nothing":
-            counts = ("generation", "added", "replaced", "removed")
-            facts = {name: getattr(one, name) for name in counts}
-            news.append(("subscription.applied", facts, one.list))
-    if news:
-        with database.write() as tx:
-            for action, data, name in news:
-                log.record(tx, who, action, on, texts={"list": name} if name else {}, **data)
+    refused = [] if outcome.error is None else [("", outcome.error, before.refused)]
+    refused += [
+        (one.list, one.error, before.lists[one.list].refused if one.list in before.lists else "")
+        for one in outcome.lists
+        if one.error
+    ]
+    news = [(name, error) for name, error, known in refused if error.code != known]
+    applied = [one for one in outcome.lists if one.by in ("copy", "steps")]
+    if not news and not applied:
+        return
+    with database.write() as tx:
+        for name, error in news:
+            texts = {"list": name} if name else {}
+            log.record(tx, who, "subscription.refused", on, texts=texts, code=error.code)
+        for one in applied:
+            log.record(
+                tx,
+                who,
+                "subscription.applied",
+                on,
+                texts={"list": one.list},
+                generation=one.generation,
+                added=one.added,
+                replaced=one.replaced,
+                removed=one.removed,
+            )
