@@ -11,6 +11,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tutela.audit import actions
 from tutela.core import settings
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -92,7 +93,12 @@ def main(arguments: list[str]) -> int:
     for variable in [name for name in os.environ if name.startswith(("XDG_", "TUTELA_"))]:
         del os.environ[variable]  # the pages show defaults, not this machine's
     stale = []
-    for name, text in (("cli.md", cli_page()), ("settings.md", settings_page())):
+    pages = {
+        "cli.md": cli_page(),
+        "settings.md": settings_page(),
+        "audit-events.md": actions.page(),
+    }
+    for name, text in pages.items():
         page = REFERENCE / name
         if "--check" not in arguments:
             page.write_text(text)

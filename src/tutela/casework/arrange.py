@@ -91,7 +91,7 @@ class _Events:
 
     def pieces(self) -> Iterator[list[Event]]:
         for one in self._packed:
-            yield [Event(*event) for event in msgspec.msgpack.decode(one)]
+            yield list(map(Event._make, msgspec.msgpack.decode(one)))
 
 
 def _wait_for_graders(tx: Connection, case_id: CaseId) -> None:
