@@ -28,6 +28,10 @@ export.media    x . . x . . .
 case.delete     . . . x . . .
 approve         . . . x x . .
 lists.read      x x x x x . x
+lists.publish   . . . x . . .
+lists.sync      . . . x . . x
+lists.feedback  . . . x . . x
+match           . . . x . . x
 accounts        . . . . x . .
 policy          . . . . x . .
 audit.read      . . . . . x .

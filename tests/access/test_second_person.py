@@ -45,7 +45,18 @@ def closed(home: support.Force, who: Principal) -> None:
 
 
 def test_these_are_all_kinds_there_are() -> None:
-    assert set(KINDS) == {*OF_A_CASE, *OF_AN_ACCOUNT}
+    assert set(KINDS) == {*OF_A_CASE, *OF_AN_ACCOUNT, "audit.erase"}
+
+
+def test_about_the_log_a_colleague_of_the_asker_grants(home: support.Force) -> None:
+    away = support.force(home.database, "Elsewhere")
+    asker = home.person(Role.AUDITOR, Role.ADMINISTRATOR)
+    number = ask(home, asker, "audit.erase", "log")
+    assert may(home, home.person(Role.SUPERVISOR), number)
+    assert may(home, home.person(Role.ADMINISTRATOR), number)
+    assert not may(home, asker, number)
+    assert not may(home, home.person(Role.AUDITOR), number), "who only reads grants nothing"
+    assert not may(home, away.person(Role.SUPERVISOR), number)
 
 
 @pytest.mark.parametrize("kind", OF_A_CASE)

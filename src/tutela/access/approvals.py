@@ -244,7 +244,10 @@ def _is_second(tx: Connection, who: Principal, row: Row[Any]) -> bool:
         return False
     if KINDS[row.kind] in OF_A_CASE:
         return _is_near(tx, who, _case(row.subject))
-    return _is_beside(tx, who, row)
+    if KINDS[row.kind] is Permission.ACCOUNTS:
+        return _is_beside(tx, who, row)
+    # The log is the installation's: who asked has a colleague answer for it.
+    return bool(who.organisation_id == row.asker_organisation_id)
 
 
 def _is_near(tx: Connection, who: Principal, case_id: CaseId | None) -> bool:
