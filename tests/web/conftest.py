@@ -12,6 +12,7 @@ from litestar.testing import TestClient
 from tutela.store import Database
 from tutela.web import app
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "casework"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 import web_support
