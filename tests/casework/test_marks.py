@@ -45,7 +45,7 @@ def test_series(office: Office, case: MadeCase):
             series.add(tx, who, case.id, type(one)(99), [m[0]], "why")
         bodies = b"".join(tx.execute(select(AuditEvent.body)).scalars())
         assert b"Room" not in bodies
-        assert b"bed" not in bodies
+        assert b"bed cover" not in bodies
 
 
 def test_victims(office: Office, case: MadeCase):
