@@ -13,13 +13,15 @@ from sqlalchemy import delete
 
 from tutela.core.time import now
 from tutela.exchange import changes, entries, head
-from tutela.exchange.model import SERVED, EntryState
+from tutela.exchange.model import SERVED, Coded, EntryState
 from tutela.store.tables.exchange import EntryCode, ListedEntry
 
 LAST = 2**62
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("add"), st.integers(0, 9)),
+        st.tuples(st.just("code"), st.integers(0, 9)),
+        st.tuples(st.just("see"), st.sampled_from([(), ("GB",), ("DE",), ("DE", "GB")])),
         st.tuples(st.just("withdraw"), st.integers(0, 9)),
         st.tuples(st.just("restore"), st.integers(0, 9)),
         st.tuples(st.just("delete"), st.integers(0, 9)),
@@ -53,10 +55,15 @@ class Follower:
         self.change = 0
         self.after = None
 
-    def read(self, limit: int, clock: Clock) -> None:
+    def read_all(self, clock: Clock) -> None:
+        while self.read(3, clock):
+            pass
+
+    def read(self, limit: int, clock: Clock) -> bool:
+        """Read a page of changes by number, and all by time; tell whether there were any."""
         page = self.lists.since(self.who, self.change, limit)
         self._take(self.by_number, page)
-        self.change = page[-1].change if page else self.change
+        more, self.change = bool(page), page[-1].change if page else self.change
         database = self.lists.office.database
         with database.write() as tx:
             until = changes.answer_until(tx, clock())
@@ -66,22 +73,23 @@ class Follower:
         self._take(self.by_time, page)
         # As NCMEC's clients do: the next question begins after this very second.
         self.after = (until, LAST)
+        return more or bool(page)
 
     @staticmethod
     def _take(kept, page) -> None:
         for one in page:
             if one.state in SERVED:
-                kept[one.id] = one.digests
+                kept[one.id] = one.digests, one.codes
             else:
                 kept.pop(one.id, None)
 
 
-def _served(lists) -> dict[int, object]:
-    return {one.id: one.digests for one in lists.since(lists.owner, 0, 1000)}
+def _served(lists, who) -> dict[int, object]:
+    return {one.id: (one.digests, one.codes) for one in lists.since(who, 0, 1000)}
 
 
 @settings(
-    max_examples=25,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -90,26 +98,37 @@ def test_a_follower_has_what_is_served(office, lists, steps):
     with office.database.write() as tx:
         tx.execute(delete(EntryCode))
         tx.execute(delete(ListedEntry))
-    follower, clock = Follower(lists, lists.owner), Clock()
+    followers = [Follower(lists, lists.owner), Follower(lists, lists.member(1))]
+    clock = Clock()
     numbers: dict[int, int] = {}
-    moves = {"withdraw": entries.withdraw, "restore": entries.restore, "delete": entries.remove}
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(head, "now", clock)
         for act, number in steps:
-            if act == "add":
-                numbers[number] = lists.add(made_up(number)).ids[0]
-            elif act == "read":
-                follower.read(number, clock)
+            if act == "read":
+                for follower in followers:
+                    follower.read(number, clock)
             elif act == "wait":
                 clock.moment += timedelta(milliseconds=number)
-            elif number in numbers:
-                with office.database.write() as tx:
-                    moves[act](tx, lists.owner, lists.id, [numbers[number]], "a test")
+            else:
+                _change(lists, numbers, act, number)
         clock.moment += timedelta(seconds=5)
-        for _ in range(30):
-            follower.read(3, clock)
-    assert follower.by_number == _served(lists)
-    assert follower.by_time == _served(lists)
+        for follower in followers:
+            follower.read_all(clock)
+            assert follower.by_number == _served(lists, follower.who)
+            assert follower.by_time == _served(lists, follower.who)
+
+
+def _change(lists, numbers, act, number) -> None:
+    moves = {"withdraw": entries.withdraw, "restore": entries.restore, "delete": entries.remove}
+    if act == "add":
+        numbers[number] = lists.add(made_up(number)).ids[0]
+    elif act == "code":  # a content that was British is German too
+        numbers[number] = lists.add(made_up(number, Coded("DE", "ncmec", "A1"))).ids[0]
+    elif act == "see":
+        lists.member(1, jurisdictions=number)
+    elif number in numbers:
+        with lists.office.database.write() as tx:
+            moves[act](tx, lists.owner, lists.id, [numbers[number]], "a test")
 
 
 def test_changes_of_many_writers_are_read_in_one_order(lists):

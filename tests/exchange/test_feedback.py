@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 from exchange_lists import made_up
+from sqlalchemy import func, select
 
 from tutela.core.errors import AccessError, ConflictError, UsageError
-from tutela.exchange import feedback
-from tutela.exchange.model import Coded, Verdict
+from tutela.exchange import entries, feedback
+from tutela.exchange.model import Coded, MemberPermission, Verdict
+from tutela.store.tables.audit import AuditEvent
 
 
 def _say(lists, who, entry, verdict, **words):
@@ -89,6 +91,48 @@ def test_nobody_speaks_of_an_entry_that_is_not_theirs(lists):
             _say(lists, who, entry, Verdict.CONFIRM)
         said.append(refused.value.code)
     assert said == ["not_found"] * 3
+
+
+def test_the_same_words_again_change_nothing(office, lists):
+    """Clients send what they think at each sync: a declined word does not come back by itself."""
+    member = lists.member(1)
+    lists.add(made_up(1))
+    words = {"reasons": ["a landscape"], "note": "ours"}
+    _say(lists, member, 1, Verdict.DISPUTE, **words)
+    (said,) = _queue(lists)
+    _answer(lists, said.id, accept=False)
+    _say(lists, member, 1, Verdict.DISPUTE, **words)
+    assert _queue(lists) == []
+    with office.database.read() as tx:
+        told = select(func.count()).where(AuditEvent.action == "feedback.given")
+        assert tx.execute(told).scalar_one() == 1
+    _say(lists, member, 1, Verdict.DISPUTE, **words | {"note": "look again"})
+    assert len(_queue(lists)) == 1
+
+
+def test_unknown_feedback_and_that_of_others_get_the_same_refusal(office, lists):
+    member = lists.member(1, MemberPermission.CONTRIBUTE)
+    lists.add(made_up(1))
+    _say(lists, member, 1, Verdict.DISPUTE)
+    (waits,) = _queue(lists)
+    said = []
+    for number in (waits.id, 999):
+        for who in (office.person("supervisor", 1), office.person("supervisor", 2)):
+            with pytest.raises(AccessError) as refused, office.database.write() as tx:
+                feedback.answer(tx, who, number, accept=True, reason="x")
+            said.append((refused.value.code, refused.value.message))
+    assert len(set(said)) == 1
+    assert _queue(lists) == [waits]
+
+
+def test_what_was_said_of_a_deleted_entry_is_gone_too(office, lists):
+    member = lists.member(1)
+    lists.add(made_up(1))
+    _say(lists, member, 1, Verdict.DISPUTE, reasons=["a landscape"], note="our file 17")
+    with office.database.write() as tx:
+        entries.remove(tx, lists.owner, lists.id, [1], "by order")
+    (said,) = _queue(lists)
+    assert (said.note, said.reasons) == ("", ())
 
 
 def test_too_many_words_are_refused(lists):

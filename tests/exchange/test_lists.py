@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from functools import partial
+
 import pytest
 from exchange_lists import Lists, made_up
 from sqlalchemy import func, select
@@ -65,26 +68,6 @@ def test_a_member_adds_by_what_it_may(office, lists, permission):
             entries.decide(tx, who, lists.id, [1], accept=True, reason="mine")
 
 
-def test_a_proposal_is_nobodys_until_the_owner_takes_it(office, lists):
-    member = lists.member(1, MemberPermission.CONTRIBUTE)
-    reader = lists.member(2)
-    given = lists.add(made_up(1), made_up(2), who=office.person("supervisor", 1))
-    assert lists.since(reader) == []
-    with office.database.write() as tx:
-        assert (
-            entries.decide(tx, lists.owner, lists.id, given.ids[:1], accept=True, reason="seen")
-            == 1
-        )
-        assert (
-            entries.decide(
-                tx, lists.owner, lists.id, given.ids[1:], accept=False, reason="not ours"
-            )
-            == 1
-        )
-    assert [one.id for one in lists.since(reader)] == [given.ids[0]]
-    assert lists.since(member)[0].source == "South Force"
-
-
 def test_the_same_content_is_one_entry_and_gains_what_was_not_known(lists):
     whole = made_up(1)
     bare = Candidate(digests=Digests(sha256=whole.digests.sha256), codes=whole.codes)
@@ -102,7 +85,7 @@ def test_the_same_content_is_one_entry_and_gains_what_was_not_known(lists):
 def test_counts_add_up_whatever_is_given(lists):
     given = [made_up(1), made_up(1), made_up(2), Candidate(), made_up(3, Coded("GB", "x", "A"))]
     said = lists.add(*given)
-    total = said.added + said.changed + said.unchanged + said.kept_withdrawn
+    total = said.added + said.changed + said.unchanged + said.kept_withdrawn + said.waiting
     assert total + sum(said.refused.values()) == len(given)
     assert [one is None for one in said.ids] == [False, False, False, True, True]
 
@@ -114,6 +97,53 @@ def test_an_alert_entry_needs_a_code_by_which_it_is_illegal(office, lists):
     other = Lists.made(office, "harmless", ListRole.IGNORABLE)
     assert sum(other.add(made_up(3)).refused.values()) == 1
     assert other.add(harmless).added == 1
+
+
+@pytest.mark.parametrize(
+    ("codes", "reason"),
+    [
+        ((Coded("GBR", "uk-abc", "A"),), "a code by no country's law"),
+        ((Coded("GB", "uk-abc", "A"), Coded("GB", "uk-abc", "B")), "two codes of one scheme"),
+        ((Coded("GB", "uk-abc", "Z"),), "a code that is none of its scheme"),
+        (
+            (Coded("GB", "uk-abc", "A"), Coded("DE", "uk-abc", "none")),
+            "a code by which it is not illegal",
+        ),
+    ],
+)
+def test_codes_that_say_nothing_sure_are_refused(lists, codes, reason):
+    assert lists.add(made_up(1, *codes), made_up(2)).refused == {reason: 1}
+    assert [one.id for one in lists.since(lists.owner)] == [1]
+
+
+def _both(*acts) -> None:
+    threads = [threading.Thread(target=act) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_two_who_add_the_same_at_once_make_one_entry(lists):
+    """Whoever comes second waits, and meets what the first did."""
+    contents = [made_up(number) for number in range(300)]
+    done = []
+    _both(*[lambda: done.append(lists.add(*contents))] * 2)
+    assert sorted((one.added, one.unchanged) for one in done) == [(0, 300), (300, 0)]
+    assert done[0].ids == done[1].ids
+
+
+def test_what_is_deleted_meanwhile_is_not_withdrawn(office, lists):
+    """A deleted entry has nothing to withdraw: whoever comes second must see that."""
+    ids = lists.add(*(made_up(number) for number in range(200))).ids
+
+    def move(act):
+        with office.database.write() as tx:
+            act(tx, lists.owner, lists.id, ids, "both at once")
+
+    _both(*(partial(move, act) for act in (entries.remove, entries.withdraw)))
+    with office.database.read() as tx:
+        assert set(entries.states(tx, lists.id, ids).values()) == {EntryState.DELETED}
 
 
 def test_what_was_withdrawn_stays_so_until_it_is_restored(office, lists):

@@ -14,11 +14,12 @@ from tutela.casework.scheme import Scheme
 from tutela.core.errors import UsageError
 from tutela.core.ids import MediaId
 from tutela.core.media import PDQ, Digests, Fingerprint
-from tutela.exchange.model import Coded, Content
+from tutela.exchange.model import Coded, Content, is_jurisdiction
 
 TAGS = 50
 CHARACTERS = 200  # of a tag, or of the reference
 _DIGESTS = ("sha256", "sha1", "md5")
+_ACCUSES_NOT = "no code by which it is illegal"
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +39,8 @@ class Judge:
     """Says why a candidate cannot be on a list.
 
     An alert list accuses: each entry needs a code of a grading scheme by which the content is
-    illegal (DESIGN, "Rules that protect people").
+    illegal (DESIGN, "Rules that protect people"), and none by which it is not, for members of that
+    jurisdiction would get it too.
     """
 
     def __init__(self, tx: Connection, *, alert: bool) -> None:
@@ -52,12 +54,19 @@ class Judge:
             return "no value that names a content"
         if max(longest, len(one.reference)) > CHARACTERS or len(one.tags) > TAGS:
             return "too many or too long words"
-        accuses = [self._illegal(code) for code in one.codes]
+        return self._miscoded(one.codes)
+
+    def _miscoded(self, codes: Sequence[Coded]) -> str:
+        if not all(is_jurisdiction(code.jurisdiction) for code in codes):
+            return "a code by no country's law"
+        if len({(code.jurisdiction, code.scheme) for code in codes}) < len(set(codes)):
+            return "two codes of one scheme"
+        accuses = {self._illegal(code) for code in codes}
         if None in accuses:
             return "a code that is none of its scheme"
-        if self._alert and not any(accuses):
-            return "no code by which it is illegal"
-        if not self._alert and any(accuses):
+        if self._alert and accuses != {True}:
+            return "a code by which it is not illegal" if accuses > {True} else _ACCUSES_NOT
+        if not self._alert and True in accuses:
             return "a code by which it is illegal, on a list that accuses nobody"
         return ""
 
@@ -108,6 +117,15 @@ def together(same: Sequence[Candidate]) -> Candidate:
         codes=tuple(codes.values()),
         tags=tuple(dict.fromkeys(tag for one in same for tag in one.tags))[:TAGS],
     )
+
+
+def values(kept: Any) -> tuple[Digests, tuple[Fingerprint, ...]]:
+    """Return the values that a row of an entry holds; PDQ comes first."""
+    others = [Fingerprint(name, bytes.fromhex(v)) for name, v in sorted(kept.others.items())]
+    if kept.pdq is not None:
+        quality = 100 if kept.pdq_quality is None else kept.pdq_quality
+        others.insert(0, Fingerprint(PDQ, kept.pdq, quality))
+    return Digests(kept.md5, kept.sha1, kept.sha256), tuple(others)
 
 
 def row(one: Candidate, named: bytes) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 A member gets entries that are served (active, disputed) and of its jurisdictions, in full but for
 codes of other jurisdictions. Of what ceased to be that, it is told the number and that it did.
-What is proposed is nobody's but the list's own.
+What is proposed, or was declined, is nobody's but the list's own.
 """
 
 from __future__ import annotations
@@ -27,14 +27,17 @@ from sqlalchemy import (
 
 from tutela.access.authorise import require
 from tutela.access.model import Permission
+from tutela.casework.among import among
 from tutela.core.ids import EntryId, ListId, OrganisationId
-from tutela.core.media import PDQ, Digests, Fingerprint
+from tutela.core.media import Digests
 from tutela.core.principal import Principal
+from tutela.exchange.candidate import values
 from tutela.exchange.carry import shown
 from tutela.exchange.head import answer_until
 from tutela.exchange.model import (
     INTERNATIONAL,
     SERVED,
+    UNTOLD,
     Coded,
     Content,
     EntryState,
@@ -47,7 +50,7 @@ from tutela.store.tables.exchange import EntryCode, ListedEntry
 __all__ = ["answer_until", "between", "count", "current", "one", "since"]
 
 _SERVED = sorted(state.value for state in SERVED)
-_AT_ONCE = 500
+_UNTOLD = sorted(state.value for state in UNTOLD)
 
 
 def since(tx: Connection, who: Principal, view: ListView, change: int, limit: int) -> list[Listed]:
@@ -139,9 +142,7 @@ def _select(views: Sequence[ListView], *, ceased: bool) -> Select[Any]:
     if not ceased:
         return asked.where(visible)
     numbers = [view.id for view in views]
-    return asked.where(
-        ListedEntry.list_id.in_(numbers), ListedEntry.state != EntryState.PROPOSED.value
-    )
+    return asked.where(ListedEntry.list_id.in_(numbers), ListedEntry.state.not_in(_UNTOLD))
 
 
 def _visible(view: ListView) -> ColumnElement[bool]:
@@ -156,38 +157,34 @@ def _visible(view: ListView) -> ColumnElement[bool]:
 
 def _listed(tx: Connection, views: Sequence[ListView], asked: Select[Any]) -> list[Listed]:
     rows = tx.execute(asked).all()
-    shown = {view.id: view.jurisdictions for view in views}
-    codes = _codes(tx, [row.id for row in rows if row.visible])
+    theirs = {view.id: view.jurisdictions for view in views}
+    codes = codes_of(tx, [row.id for row in rows if row.visible])
     return [
-        _whole(row, codes.get(row.id, ()), shown[row.list_id]) if row.visible else _gone(row)
+        _whole(row, codes.get(row.id, ()), theirs[row.list_id]) if row.visible else _gone(row)
         for row in rows
     ]
 
 
-def _codes(tx: Connection, entries: Sequence[int]) -> dict[int, list[Coded]]:
+def codes_of(tx: Connection, entries: Sequence[int]) -> dict[int, list[Coded]]:
+    """Return the codes of entries, all of them. Asks nobody's permission."""
     found: dict[int, list[Coded]] = {}
-    for start in range(0, len(entries), _AT_ONCE):
-        part = entries[start : start + _AT_ONCE]
-        rows = tx.execute(
-            select(EntryCode.__table__)
-            .where(EntryCode.entry_id.in_(part))
-            .order_by(EntryCode.entry_id, EntryCode.jurisdiction, EntryCode.scheme)
-        )
-        for entry_id, jurisdiction, scheme, code in rows:
-            found.setdefault(entry_id, []).append(Coded(jurisdiction, scheme, code))
+    rows = tx.execute(
+        select(EntryCode.__table__)
+        .where(among(tx, EntryCode.entry_id, entries))
+        .order_by(EntryCode.entry_id, EntryCode.jurisdiction, EntryCode.scheme)
+    )
+    for entry_id, jurisdiction, scheme, code in rows:
+        found.setdefault(entry_id, []).append(Coded(jurisdiction, scheme, code))
     return found
 
 
 def _whole(row: Any, codes: Sequence[Coded], jurisdictions: frozenset[str]) -> Listed:
-    fingerprints = [Fingerprint(name, bytes.fromhex(v)) for name, v in sorted(row.others.items())]
-    if row.pdq is not None:
-        quality = 100 if row.pdq_quality is None else row.pdq_quality
-        fingerprints.insert(0, Fingerprint(PDQ, row.pdq, quality))
+    digests, fingerprints = values(row)
     return msgspec.structs.replace(
         _gone(row),
         state=EntryState(row.state),
-        digests=Digests(row.md5, row.sha1, row.sha256),
-        fingerprints=tuple(fingerprints),
+        digests=digests,
+        fingerprints=fingerprints,
         codes=shown(codes, jurisdictions),
         tags=tuple(row.tags),
         reference=row.reference,

@@ -12,21 +12,22 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, update
 
 from tutela.audit import log
+from tutela.casework.among import among
 from tutela.core.entry import Role
 from tutela.core.errors import UsageError
 from tutela.core.ids import EntryId, ListId
-from tutela.core.principal import Principal
+from tutela.core.principal import Principal, Via
 from tutela.exchange import candidate, head, lists
 from tutela.exchange.candidate import Candidate
-from tutela.exchange.merging import COUNTS, Batch
-from tutela.exchange.model import EntryState, MemberPermission
-from tutela.store.bulk import update_rows
-from tutela.store.tables.exchange import EntryCode, ListedEntry
+from tutela.exchange.merging import COUNTS, NOT_THEIRS, Batch
+from tutela.exchange.model import SERVED, EntryState, MemberPermission
+from tutela.store.bulk import Columns, update_rows
+from tutela.store.tables.access import Account
+from tutela.store.tables.exchange import EntryCode, Feedback, ListedEntry
 
-AT_ONCE: Final = 500  # entries looked up by one statement
 MERGED_AT_ONCE: Final = 10_000
 REASON_CHARACTERS: Final = 2000
 
@@ -34,14 +35,16 @@ REASON_CHARACTERS: Final = 2000
 class Added(msgspec.Struct, frozen=True):
     """What became of candidates; the counts add up to how many there were.
 
-    `refused` counts those that are no entry of this list, by the reason. `ids` are the entries in
-    the order of the candidates, None for a refused one.
+    `waiting` are proposals of members, which only a decision brings onto the list. `refused` counts
+    those that are no entry of this list, by the reason. `ids` are the entries in the order of the
+    candidates, None for a refused one.
     """
 
     added: int
     changed: int
     unchanged: int
     kept_withdrawn: int
+    waiting: int
     refused: Mapping[str, int]
     ids: Sequence[EntryId | None]
 
@@ -56,6 +59,9 @@ def add(
 ) -> Added:
     """Add contents to a list; who only contributes proposes them, and the owner decides.
 
+    What is on the list already gains what was not known of it: by whoever manages the list, and by
+    a contributor as long as it is their own proposal.
+
     Raises:
         AccessError: the list is not for `who`, or they may only read it.
         UsageError: the list is closed.
@@ -63,7 +69,6 @@ def add(
     view = lists.managed(tx, who, list_id, MemberPermission.CONTRIBUTE)
     if view.state != "open":
         raise UsageError(f"the list {view.name} is closed", code="list_closed")
-    state = EntryState.ACTIVE if view.permission is MemberPermission.MANAGE else EntryState.PROPOSED
     refused: dict[str, int] = {}
     accepted: list[tuple[int, Candidate]] = []
     why = candidate.Judge(tx, alert=view.role is Role.ALERT)
@@ -75,10 +80,13 @@ def add(
     ids: list[EntryId | None] = [None] * len(candidates)
     counts = dict.fromkeys(COUNTS, 0)
     events: list[log.Event] = []
+    head.hold(tx)
     for start in range(0, len(accepted), MERGED_AT_ONCE):
         part = accepted[start : start + MERGED_AT_ONCE]
-        batch = Batch(tx, view, [one for _, one in part])
-        events += batch.write(who, state, origin)
+        batch = Batch(tx, who, view, [one for _, one in part])
+        events += batch.write(origin)
+        if batch.refused:
+            refused[NOT_THEIRS] = refused.get(NOT_THEIRS, 0) + batch.refused
         for (place, _), number in zip(part, batch.numbers, strict=True):
             ids[place] = number
         for name, count in batch.counts.items():
@@ -122,8 +130,15 @@ def decide(  # noqa: PLR0913 what is decided, and why
     accept: bool,
     reason: str,
 ) -> int:
-    """Take proposed entries onto the list, or decline them. As `withdraw`."""
-    to = EntryState.ACTIVE if accept else EntryState.WITHDRAWN
+    """Take proposed entries onto the list, or decline them. As `withdraw`, and a person decides."""
+    kind = select(Account.kind).where(Account.id == who.account_id)
+    if tx.execute(kind).scalar() != "person":
+        raise UsageError(
+            f"{who.name} is no person with an account, and a person decides",
+            code="person",
+            hint="sign in to the pages, and look under Lists",
+        )
+    to = EntryState.ACTIVE if accept else EntryState.DECLINED
     action = "entry.accepted" if accept else "entry.declined"
     return _move(tx, who, list_id, entries, action, to, reason)
 
@@ -137,10 +152,10 @@ def remove(
 
 # From which states an action leads away.
 _FROM: Final[Mapping[str, frozenset[EntryState]]] = {
-    "entry.withdrawn": frozenset({EntryState.PROPOSED, EntryState.ACTIVE, EntryState.DISPUTED}),
+    "entry.withdrawn": SERVED,
     "entry.restored": frozenset({EntryState.WITHDRAWN, EntryState.DISPUTED}),
     "entry.disputed": frozenset({EntryState.ACTIVE}),
-    "entry.accepted": frozenset({EntryState.PROPOSED}),
+    "entry.accepted": frozenset({EntryState.PROPOSED, EntryState.DECLINED}),
     "entry.declined": frozenset({EntryState.PROPOSED}),
     "entry.deleted": frozenset(EntryState) - {EntryState.DELETED},
 }
@@ -167,10 +182,12 @@ def _move(  # noqa: PLR0913, PLR0917 one place for all that moves entries
     to: EntryState,
     reason: str,
 ) -> int:
-    lists.managed(tx, who, list_id)
+    if who.via is not Via.SYSTEM:  # schedules are the installation's own
+        lists.managed(tx, who, list_id)
     if not reason.strip() or len(reason) > REASON_CHARACTERS:
         raise UsageError("say why: what is done to an entry has a reason", code="reason")
     wanted = sorted(set(entries))
+    head.hold(tx)
     present = states(tx, list_id, wanted)
     if missing := [one for one in wanted if one not in present]:
         raise UsageError(f"entry {missing[0]} is not on this list", code="not_found")
@@ -178,40 +195,33 @@ def _move(  # noqa: PLR0913, PLR0917 one place for all that moves entries
     if not moved:
         return 0
     turn = head.take(tx, len(moved))
-    rows: list[dict[str, Any]] = []
-    for change, one in enumerate(moved, turn.change):
-        row: dict[str, Any] = {"id": one, "state": to.value}
-        row |= {"change": change, "changed_at": turn.at}
-        if to is EntryState.DELETED:
-            row |= {"identity": secrets.token_bytes(32), **_SHREDDED}
-        rows.append(row)
-    update_rows(tx, ListedEntry, rows)
+    each: dict[str, list[Any]] = {"id": moved}
+    each["change"] = list(range(turn.change, turn.change + len(moved)))
+    same: dict[str, Any] = {"state": to.value, "changed_at": turn.at}
     if to is EntryState.DELETED:
-        for start in range(0, len(moved), AT_ONCE):
-            part = moved[start : start + AT_ONCE]
-            tx.execute(delete(EntryCode).where(EntryCode.entry_id.in_(part)))
-    log.record_many(
-        tx,
-        who,
-        (
-            log.Event(action, f"entry:{one}", {"list": list_id}, {"reason": reason.strip()})
-            for one in moved
-        ),
-    )
+        each["identity"] = [secrets.token_bytes(32) for _ in moved]
+        same |= _SHREDDED
+        _forget(tx, moved)
+    update_rows(tx, ListedEntry, Columns(each, same))
+    facts, words = {"list": list_id}, {"reason": reason.strip()}
+    log.record_many(tx, who, (log.Event(action, f"entry:{one}", facts, words) for one in moved))
     return len(moved)
+
+
+def _forget(tx: Connection, entries: Sequence[EntryId]) -> None:
+    """Remove what was said of entries elsewhere than in their rows."""
+    tx.execute(delete(EntryCode).where(among(tx, EntryCode.entry_id, entries)))
+    said = among(tx, Feedback.entry_id, entries)
+    tx.execute(update(Feedback).where(said).values(note="", reasons=[]))
 
 
 def states(
     tx: Connection, list_id: ListId, entries: Sequence[EntryId]
 ) -> dict[EntryId, EntryState]:
     """Return where entries of a list stand, those that are on it. Asks nobody's permission."""
-    found: dict[EntryId, EntryState] = {}
-    for start in range(0, len(entries), AT_ONCE):
-        rows = tx.execute(
-            select(ListedEntry.id, ListedEntry.state).where(
-                ListedEntry.list_id == list_id,
-                ListedEntry.id.in_(entries[start : start + AT_ONCE]),
-            )
+    rows = tx.execute(
+        select(ListedEntry.id, ListedEntry.state).where(
+            ListedEntry.list_id == list_id, among(tx, ListedEntry.id, entries)
         )
-        found |= {EntryId(number): EntryState(state) for number, state in rows}
-    return found
+    )
+    return {EntryId(number): EntryState(state) for number, state in rows}

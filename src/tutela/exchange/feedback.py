@@ -6,7 +6,7 @@ Nothing about the upload is asked or kept.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -52,7 +52,7 @@ def submit(  # noqa: PLR0913 what is said, of what, and why
     reasons: Sequence[str] = (),
     note: str = "",
 ) -> None:
-    """Say something of an entry that one's organisation gets.
+    """Say something of an entry that one's organisation gets; the same again changes nothing.
 
     Raises:
         AccessError: `who` may give no feedback, or (code `not_found`) the entry is not for them.
@@ -88,6 +88,8 @@ def submit(  # noqa: PLR0913 what is said, of what, and why
         "answered_by": None,
         "answered_at": None,
     }
+    if _said_before(tx, row):
+        return
     upsert_rows(tx, Feedback, [row], _KEY)
     log.record(
         tx,
@@ -109,6 +111,17 @@ def queue(tx: Connection, who: Principal, list_id: ListId, limit: int = 200) -> 
     lists.managed(tx, who, list_id)
     asked = _said().where(Feedback.list_id == list_id, Feedback.state == "open")
     return _all(tx, asked.order_by(Feedback.id).limit(limit))
+
+
+def waiting(tx: Connection, who: Principal, list_id: ListId) -> int:
+    """Return how much waits for the owner's answer.
+
+    Raises:
+        AccessError: `who` does not manage the list.
+    """
+    lists.managed(tx, who, list_id)
+    asked = select(func.count()).where(Feedback.list_id == list_id, Feedback.state == "open")
+    return tx.execute(asked).scalar_one()
 
 
 def of_entries(
@@ -139,15 +152,16 @@ def answer(
     """Accept or decline what a member said; an accepted dispute or false positive withdraws.
 
     Raises:
-        AccessError: `who` does not manage the list.
-        UsageError: there is no such feedback, or no reason.
+        AccessError: code `not_found`: there is none, or `who` does not manage its list.
+        UsageError: there is no reason.
         ConflictError: it was answered meanwhile.
     """
     require(tx, who, Permission.LISTS_PUBLISH)
     row = tx.execute(_said().where(Feedback.id == feedback_id)).one_or_none()
-    if row is None:
-        raise UsageError(f"there is no feedback {feedback_id}", code="not_found")
-    lists.managed(tx, who, ListId(row.list_id))
+    managed = MemberPermission.MANAGE
+    theirs = {one.id for one in lists.mine(tx, who) if one.permission is managed}
+    if row is None or row.list_id not in theirs:
+        raise AccessError("there is no such feedback for you", code="not_found")
     done = tx.execute(
         update(Feedback)
         .where(Feedback.id == feedback_id, Feedback.state == "open")
@@ -200,6 +214,15 @@ def statistics(tx: Connection, who: Principal, list_id: ListId) -> list[Count]:
         Count(name, Verdict(verdict), said, waiting)
         for name, verdict, said, waiting in tx.execute(asked)
     ]
+
+
+def _said_before(tx: Connection, row: Mapping[str, Any]) -> bool:
+    """Tell whether these are the very words of the last time: clients send them at each sync."""
+    asked = select(Feedback.verdict, Feedback.reasons, Feedback.note).where(
+        *(getattr(Feedback, name) == row[name] for name in _KEY)
+    )
+    old = tx.execute(asked).one_or_none()
+    return old is not None and tuple(old) == (row["verdict"], row["reasons"], row["note"])
 
 
 def _said() -> Select[Any]:

@@ -7,7 +7,7 @@ that asks by time, and goes on where it stopped, misses nothing, not even within
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, select, update
 
 from tutela.core.ids import ListId
 from tutela.core.time import now
-from tutela.store.bulk import insert_rows, update_rows
+from tutela.store.bulk import Columns, insert_rows, update_rows
 from tutela.store.tables.exchange import ExchangeHead, ListedEntry
 
 _SECOND = timedelta(seconds=1)
@@ -34,8 +34,13 @@ def last(tx: Connection) -> int:
     return tx.execute(select(ExchangeHead.change).where(ExchangeHead.id == 1)).scalar() or 0
 
 
+def hold(tx: Connection) -> None:
+    """Lock the order until the end of the transaction: what is read from here on stays so."""
+    _locked(tx)
+
+
 def take(tx: Connection, count: int) -> Turn:
-    """Lock the order until the end of the transaction; take numbers for changes of one moment."""
+    """Lock the order as `hold` does; take numbers for changes of one moment."""
     row = _locked(tx)
     at = max(now(), row.changed_at, row.answered_until + _SECOND)
     tx.execute(
@@ -46,22 +51,15 @@ def take(tx: Connection, count: int) -> Turn:
     return Turn(row.change + 1, at)
 
 
-def changed(tx: Connection, entries: Iterable[int]) -> None:
-    """Give entries the next numbers and a date."""
-    numbers = list(entries)
-    if numbers:
-        turn = take(tx, len(numbers))
-        rows = [
-            {"id": number, "change": change, "changed_at": turn.at}
-            for change, number in enumerate(numbers, turn.change)
-        ]
-        update_rows(tx, ListedEntry, rows)
-
-
 def touch(tx: Connection, list_id: ListId) -> None:
     """Let every entry of a list count as changed: somebody may see others of them from now on."""
     wanted = select(ListedEntry.id).where(ListedEntry.list_id == list_id).order_by(ListedEntry.id)
-    changed(tx, tx.execute(wanted).scalars().all())
+    numbers: Sequence[int] = tx.execute(wanted).scalars().all()
+    if numbers:
+        turn = take(tx, len(numbers))
+        changes = list(range(turn.change, turn.change + len(numbers)))
+        given = Columns({"id": numbers, "change": changes}, {"changed_at": turn.at})
+        update_rows(tx, ListedEntry, given)
 
 
 def answer_until(tx: Connection, wanted: datetime) -> datetime:

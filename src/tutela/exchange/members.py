@@ -15,13 +15,11 @@ from tutela.core.ids import ListId, OrganisationId
 from tutela.core.principal import Principal
 from tutela.core.time import now
 from tutela.exchange import head, lists
-from tutela.exchange.model import INTERNATIONAL, Member, MemberPermission
+from tutela.exchange.model import Member, MemberPermission, is_jurisdiction
 from tutela.store.bulk import upsert_rows
 from tutela.store.tables.access import Organisation
 from tutela.store.tables.exchange import ListMember
 
-# ISO 3166-1 alpha-2.
-JURISDICTION = re.compile(r"[A-Z]{2}")
 # Bech32 of an X25519 key (age, "The X25519 recipient type").
 RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}")
 
@@ -47,7 +45,7 @@ def add(  # noqa: PLR0913, PLR0917 who, of what, and what they may
     found = lists.managed(tx, who, list_id)
     wanted = sorted({one.upper() for one in jurisdictions})
     for one in wanted:
-        if one != INTERNATIONAL and not JURISDICTION.fullmatch(one):
+        if not is_jurisdiction(one):
             raise UsageError(f"{one[:20]} is no jurisdiction", hint="two letters, such as DE")
     _check_recipient(recipient)
     if organisation_id == found.owner_id:

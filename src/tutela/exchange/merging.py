@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, LargeBinary, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from tutela.audit.log import Event
+from tutela.casework.among import among
 from tutela.core.ids import EntryId
 from tutela.core.principal import Principal
 from tutela.exchange import candidate, head
 from tutela.exchange.candidate import Candidate
 from tutela.exchange.head import Turn
-from tutela.exchange.model import EntryState, ListView
-from tutela.store.bulk import insert_returning, update_rows, upsert_rows
+from tutela.exchange.model import EntryState, ListView, MemberPermission
+from tutela.store.bulk import Columns, insert_returning, update_rows, upsert_rows
 from tutela.store.tables.exchange import EntryCode, ListedEntry
 
-COUNTS: Final = ("added", "changed", "unchanged", "kept_withdrawn")
+COUNTS: Final = ("added", "changed", "unchanged", "kept_withdrawn", "waiting")
+NOT_THEIRS: Final = "it is on the list already, and only who manages the list changes it"
 _AT_ONCE: Final = 500
-_STAYS = frozenset({EntryState.WITHDRAWN, EntryState.DELETED})
+_STAYS = frozenset({EntryState.DECLINED, EntryState.WITHDRAWN, EntryState.DELETED})
 
 _Gain = tuple[dict[str, Any], dict[tuple[str, str], str]]
 
@@ -27,14 +30,19 @@ _Gain = tuple[dict[str, Any], dict[tuple[str, str], str]]
 class Batch:
     """What becomes of some candidates of one list.
 
-    `counts` has one number for each of `COUNTS`, which add up to the candidates; `numbers` are
-    their entries, known after `write`.
+    `counts` has one number for each of `COUNTS`, which add up to the candidates but for those that
+    are `refused`: who only contributes changes nothing that others rely on, only own proposals.
+    `numbers` are their entries, known after `write`; None for a refused one.
     """
 
-    def __init__(self, tx: Connection, view: ListView, candidates: Sequence[Candidate]) -> None:
-        self._tx, self._view = tx, view
+    def __init__(
+        self, tx: Connection, who: Principal, view: ListView, candidates: Sequence[Candidate]
+    ) -> None:
+        self._tx, self._who, self._view = tx, who, view
+        self._manages = view.permission is MemberPermission.MANAGE
         self._names = [candidate.identity(one) for one in candidates]
         self.counts = dict.fromkeys(COUNTS, 0)
+        self.refused = 0
         self._fresh: list[tuple[bytes, Candidate]] = []
         self._gained: dict[int, _Gain] = {}
         self._entries: dict[bytes, int] = {}
@@ -50,51 +58,64 @@ class Batch:
                 self._fresh.append((name, whole))
                 self.counts["added"] += 1
             else:
-                self._entries[name] = old.id
-                self._meet(whole, old, codes.get(old.id, {}))
+                self._meet(name, whole, old, codes.get(old.id, {}))
 
     @property
-    def numbers(self) -> list[EntryId]:
+    def numbers(self) -> list[EntryId | None]:
         """The entries of the candidates, in their order."""
-        return [EntryId(self._entries[name]) for name in self._names]
+        found = (self._entries.get(name) for name in self._names)
+        return [None if number is None else EntryId(number) for number in found]
 
-    def write(self, who: Principal, state: EntryState, origin: str) -> list[Event]:
+    def write(self, origin: str) -> list[Event]:
         """Write what is new; return events for the caller to log."""
         if not self._fresh and not self._gained:
             return []
+        state = EntryState.ACTIVE if self._manages else EntryState.PROPOSED
         turn = head.take(self._tx, len(self._fresh) + len(self._gained))
         facts = {"list": self._view.id, "state": state.value, "origin": origin}
-        numbers = self._write_fresh(who, state, origin, turn)
+        numbers = self._write_fresh(state, origin, turn)
         self._write_gained(turn.change + len(numbers), turn)
         events = [Event("entry.added", f"entry:{number}", facts) for number in numbers]
+        facts = {"list": self._view.id}
         return events + [
-            Event("entry.changed", f"entry:{number}", {"list": self._view.id})
-            for number in self._gained
+            Event("entry.changed", f"entry:{number}", facts) for number in self._gained
         ]
 
-    def _meet(self, one: Candidate, old: Any, codes: dict[tuple[str, str], str]) -> None:
-        if EntryState(old.state) in _STAYS:
-            self.counts["kept_withdrawn"] += 1
-        elif (gain := candidate.gain(one, old, codes)) is not None:
+    def _meet(
+        self, name: bytes, one: Candidate, old: Any, codes: dict[tuple[str, str], str]
+    ) -> None:
+        state = EntryState(old.state)
+        gain = None if state in _STAYS else candidate.gain(one, old, codes)
+        proposed = state is EntryState.PROPOSED
+        own = proposed and old.source_id == self._who.organisation_id
+        if gain is not None and not self._manages and not own:
+            self.refused += 1
+            return
+        self._entries[name] = old.id
+        if gain is not None:
             self._gained[old.id] = gain
-            self.counts["changed"] += 1
+        if state in _STAYS:
+            self.counts["kept_withdrawn"] += 1
+        elif self._manages and proposed:
+            self.counts["waiting"] += 1
         else:
-            self.counts["unchanged"] += 1
+            self.counts["unchanged" if gain is None else "changed"] += 1
 
-    def _write_fresh(self, who: Principal, state: EntryState, origin: str, turn: Turn) -> list[int]:
+    def _write_fresh(self, state: EntryState, origin: str, turn: Turn) -> list[int]:
+        if not self._fresh:
+            return []
         same = {
             "list_id": self._view.id,
             "state": state.value,
-            "source_id": who.organisation_id,
+            "source_id": self._who.organisation_id,
             "origin": origin,
             "changed_at": turn.at,
             "created_at": turn.at,
         }
-        rows = [
-            {**candidate.row(one, name), **same, "change": change}
-            for change, (name, one) in enumerate(self._fresh, turn.change)
-        ]
-        numbers = insert_returning(self._tx, ListedEntry, rows)
+        rows = [candidate.row(one, name) for name, one in self._fresh]
+        each: dict[str, list[Any]] = {column: [row[column] for row in rows] for column in rows[0]}
+        each["change"] = list(range(turn.change, turn.change + len(rows)))
+        numbers = insert_returning(self._tx, ListedEntry, Columns(each, same))
         codes = [
             {
                 "entry_id": number,
@@ -125,24 +146,33 @@ class Batch:
 
     def _known(self, names: Sequence[bytes]) -> dict[bytes, Any]:
         found: dict[bytes, Any] = {}
-        for start in range(0, len(names), _AT_ONCE):
+        for named in _among_names(self._tx, names):
             rows = self._tx.execute(
-                select(ListedEntry.__table__).where(
-                    ListedEntry.list_id == self._view.id,
-                    ListedEntry.identity.in_(names[start : start + _AT_ONCE]),
-                )
+                select(ListedEntry.__table__).where(ListedEntry.list_id == self._view.id, named)
             )
             found |= {row.identity: row for row in rows}
         return found
 
     def _codes(self, entries: Sequence[int]) -> dict[int, dict[tuple[str, str], str]]:
         found: dict[int, dict[tuple[str, str], str]] = {}
-        for start in range(0, len(entries), _AT_ONCE):
-            rows = self._tx.execute(
-                select(
-                    EntryCode.entry_id, EntryCode.jurisdiction, EntryCode.scheme, EntryCode.code
-                ).where(EntryCode.entry_id.in_(entries[start : start + _AT_ONCE]))
-            )
-            for entry_id, jurisdiction, scheme, code in rows:
-                found.setdefault(entry_id, {})[jurisdiction, scheme] = code
+        rows = self._tx.execute(
+            select(
+                EntryCode.entry_id, EntryCode.jurisdiction, EntryCode.scheme, EntryCode.code
+            ).where(among(self._tx, EntryCode.entry_id, entries))
+        )
+        for entry_id, jurisdiction, scheme, code in rows:
+            found.setdefault(entry_id, {})[jurisdiction, scheme] = code
         return found
+
+
+def _among_names(tx: Connection, names: Sequence[bytes]) -> Iterator[ColumnElement[bool]]:
+    """Yield conditions that together find all names.
+
+    A list that has just grown is unknown to PostgreSQL's planner, which then reads all of it: once,
+    and hashing the names, since they are one array. SQLite goes by the index, and has a limit.
+    """
+    if tx.dialect.name == "postgresql":
+        yield ListedEntry.identity == func.any(literal(list(names), ARRAY(LargeBinary)))
+        return
+    for start in range(0, len(names), _AT_ONCE):
+        yield ListedEntry.identity.in_(names[start : start + _AT_ONCE])

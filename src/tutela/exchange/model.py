@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from datetime import datetime
 
 import msgspec
@@ -14,6 +15,7 @@ from tutela.core.media import Digests, Fingerprint
 
 # Under no country's law: what a scheme says wherever it is used.
 INTERNATIONAL = "INT"
+_COUNTRY = re.compile(r"[A-Z]{2}")  # ISO 3166-1 alpha-2
 
 Coded = core_entry.Coded
 
@@ -21,12 +23,13 @@ Coded = core_entry.Coded
 class EntryState(enum.StrEnum):
     """Where an entry stands. Members get `ACTIVE` ones, and are told when one ceases to be.
 
-    `PROPOSED`: waits for its owner. `DISPUTED`: a member or a vote disagrees; it still matches
-    where it was active. `WITHDRAWN`: does not match any more, its origin stays known. `DELETED`:
-    nothing of it is kept but its number.
+    `PROPOSED`: waits for its owner. `DECLINED`: the owner did not take it. `DISPUTED`: a member or
+    a vote disagrees; it still matches where it was active. `WITHDRAWN`: does not match any more,
+    its origin stays known. `DELETED`: nothing of it is kept but its number.
     """
 
     PROPOSED = "proposed"
+    DECLINED = "declined"
     ACTIVE = "active"
     DISPUTED = "disputed"
     WITHDRAWN = "withdrawn"
@@ -35,6 +38,8 @@ class EntryState(enum.StrEnum):
 
 # In these an entry matches and is served.
 SERVED = frozenset({EntryState.ACTIVE, EntryState.DISPUTED})
+# In these it never was, and no member is told that it is there.
+UNTOLD = frozenset({EntryState.PROPOSED, EntryState.DECLINED})
 
 
 class Content(enum.StrEnum):
@@ -128,3 +133,8 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     note: str
     at: datetime
     state: str
+
+
+def is_jurisdiction(word: str) -> bool:
+    """Tell whether a word names a law: two capitals, or `INT`."""
+    return word == INTERNATIONAL or _COUNTRY.fullmatch(word) is not None
