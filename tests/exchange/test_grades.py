@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
-from exchange_lists import Lists
+from exchange_lists import Lists, made_up
 from sqlalchemy import select, update
 
 from tutela.casework import grade
 from tutela.casework.grade import Decision
+from tutela.cli import serve
 from tutela.core.entry import Role as ListRole
 from tutela.core.errors import UsageError
-from tutela.exchange import entries, grades
+from tutela.exchange import entries, generation, grades, lapses
+from tutela.exchange.lapses import Watch
 from tutela.exchange.model import EntryState
 from tutela.store.tables.casework import Media
 from tutela.store.tables.grading import Agreement
@@ -98,6 +102,62 @@ def test_a_withdrawn_entry_is_not_taken_again(office, lists, media):
     lists.withdraw(1)
     assert _take(lists).kept_withdrawn == 1
     assert lists.since(lists.owner) == []
+
+
+def test_the_watch_disputes_what_votes_do_not_carry_any_more(office, lists, media):
+    """Nobody runs anything: a vote changes, and within a minute members are told."""
+    watch = Watch(office.database)
+    _vote(office, media, "A", [0, 1])
+    _take(lists)
+    assert watch.look() == 0
+    _vote(office, media, "B", [0], organisations=(1,))
+    assert watch.look() == 1
+    assert watch.look() == 0
+    states = {one.id: one.state for one in lists.since(lists.owner)}
+    assert states == {1: EntryState.DISPUTED, 2: EntryState.ACTIVE}
+
+
+def test_the_server_watches(office, lists, media, monkeypatch):
+    monkeypatch.setattr(serve, "LOOK_S", 0.01)
+    _vote(office, media, "A", [0])
+    _take(lists)
+    with serve._watched(office.database):
+        _vote(office, media, "B", [0], organisations=(1,))
+        until = time.monotonic() + 20
+        while lists.since(lists.owner)[0].state is EntryState.ACTIVE:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+    assert lists.since(lists.owner)[0].state is EntryState.DISPUTED
+
+
+def test_the_watch_reads_no_list_while_no_agreement_changes(office, lists, media, monkeypatch):
+    watch = Watch(office.database)
+    watch.look()
+    _vote(office, media, "A", [2], organisations=(0,))
+    lists.add(made_up(1))
+    monkeypatch.setattr(lapses, "found", None)
+    assert watch.look() == 0
+
+
+def test_no_generation_is_sealed_over_grades_that_lapsed(office, lists, media):
+    _vote(office, media, "A", [0])
+    _take(lists)
+    _vote(office, media, "none", [0], organisations=(1,))
+    with office.database.write() as tx:
+        generation.seal(tx, lists.owner, lists.id)
+    assert [one.state for one in lists.since(lists.owner)] == [EntryState.DISPUTED]
+
+
+def test_inferred_grades_make_no_entry(office, lists):
+    """A stack's grade reaches members that nobody looked at: no vote, so nothing to trust."""
+    first = office.make_case(4, stacks=(4,))
+    cases = [first.id]
+    cases += [office.make_case(first.media_ids, organisation=n, stacks=(4,)).id for n in (1, 2)]
+    for organisation, case in enumerate(cases):
+        with office.database.write() as tx:
+            wish = Decision(first.media_ids[0], "A", stack=True)
+            grade.give(tx, office.person("grader", organisation), case, [wish])
+    assert _take(lists).added == 1
 
 
 def test_a_scheme_without_a_fitting_code_is_refused(lists):

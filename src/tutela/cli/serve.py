@@ -25,6 +25,7 @@ from tutela.core.errors import ServiceError, TutelaError
 from tutela.core.settings import ApiSettings, ExchangeSettings, Settings, WebSettings
 from tutela.evidence.render import Renderer
 from tutela.evidence.vault import Vault, master_key
+from tutela.exchange.lapses import Watch
 from tutela.exchange.match import Matching
 from tutela.exchange.match_file import Hasher
 from tutela.exchange.match_keeper import Keeper
@@ -38,6 +39,8 @@ from tutela.web.office import Office
 from tutela.web.pages.export import EXPORTS
 
 KEEP_ALIVE_S = 75
+# Withdrawals and doubts are to reach members within a minute.
+LOOK_S = 60
 
 
 def serve(
@@ -77,7 +80,10 @@ def _serve_people(settings: Settings) -> int:
         sealer = seal.load(seal.place(settings.audit))
         office = Office(settings, database, sealer, _vault(settings), renderer)
         minutes = settings.audit.checkpoint_minutes
-        with _every(minutes * 60, "no checkpoint was signed", partial(_sign, office)):
+        with (
+            _every(minutes * 60, "no checkpoint was signed", partial(_sign, office)),
+            _watched(database),
+        ):
             _run(app.build(office), settings.web)
     return 0
 
@@ -91,6 +97,7 @@ def _serve_programs(settings: Settings) -> int:
         database = stack.enter_context(Database(settings.database.url))
         require_current(database)
         stack.enter_context(_every(often, "the publication was not signed anew", renew))
+        stack.enter_context(_watched(database))
         desk = Desk(settings, database, hasher=hasher)
         if settings.library.path.exists():
             library = Library.open(settings.library.path)
@@ -174,8 +181,13 @@ def _renew(settings: ExchangeSettings) -> None:
             ceremony_of(settings).repository().publish()
 
 
+def _watched(database: Database) -> contextlib.AbstractContextManager[None]:
+    """Mark entries as disputed soon after their grades lapse: votes are given in the pages."""
+    return _every(LOOK_S, "lists were not held against grades", Watch(database).look)
+
+
 @contextlib.contextmanager
-def _every(seconds: float, otherwise: str, do: Callable[[], None]) -> Iterator[None]:
+def _every(seconds: float, otherwise: str, do: Callable[[], object]) -> Iterator[None]:
     """Do something again and again; where it fails, say so and go on."""
     ended = threading.Event()
 

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, and_, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, func, insert, select, update
 
 from tutela.audit import log
 from tutela.core.errors import UsageError
 from tutela.core.ids import ListId
 from tutela.core.principal import Principal
 from tutela.core.time import now
-from tutela.exchange import changes, head, lists
-from tutela.exchange.model import SERVED, EntryState, Listed, ListView
+from tutela.exchange import changes, head, lapses, lists
+from tutela.exchange.model import SERVED, UNTOLD, EntryState, Listed, ListView
 from tutela.store.tables.exchange import ListedEntry, ListGeneration, PublishedList
 
 _AT_ONCE = 5_000
@@ -43,19 +44,19 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
 def seal(tx: Connection, who: Principal, list_id: ListId) -> Generation:
     """Number the present state of a list; where nothing has changed, return the last one.
 
+    What rests on grades that nobody trusts any more is marked as disputed first.
+
     Raises:
         AccessError: `who` does not manage the list.
     """
     view = lists.managed(tx, who, list_id)
-    head.take(tx, 0)  # nothing changes until this transaction ends
+    head.hold(tx)
     before = of(tx, view, view.generation) if view.generation else None
     begin = before.change if before else 0
-    change = (
-        tx.execute(
-            select(func.max(ListedEntry.change)).where(ListedEntry.list_id == list_id)
-        ).scalar()
-        or 0
-    )
+    lapses.mark(tx, list_id, view.role)
+    told = ListedEntry.state.not_in(sorted(state.value for state in UNTOLD))
+    last = select(func.max(ListedEntry.change)).where(ListedEntry.list_id == list_id, told)
+    change = tx.execute(last).scalar() or 0
     if before is not None and change <= begin:
         return before
     added, removed = _counts(tx, list_id, begin, change, first=before is None)
@@ -121,16 +122,14 @@ def of(tx: Connection, view: ListView, number: int) -> Generation:
             code="not_found",
             hint=f"it has 1 to {view.generation}" if view.generation else "none was sealed yet",
         )
-    return Generation(
-        list_id=ListId(row.list_id),
-        number=row.number,
-        change=row.change,
-        active=row.active,
-        added=row.added,
-        removed=row.removed,
-        sealed_at=row.sealed_at,
-        published_at=row.published_at,
-    )
+    return _generation(row)
+
+
+def latest(tx: Connection, view: ListView, limit: int) -> list[Generation]:
+    """Return the last generations of a list, the newest first."""
+    asked = select(ListGeneration.__table__).where(ListGeneration.list_id == view.id)
+    rows = tx.execute(asked.order_by(ListGeneration.number.desc()).limit(limit))
+    return [_generation(row) for row in rows]
 
 
 def delta(tx: Connection, who: Principal, view: ListView, begin: int, end: int) -> Iterator[Listed]:
@@ -148,6 +147,19 @@ def delta(tx: Connection, who: Principal, view: ListView, begin: int, end: int) 
         if len(found) < _AT_ONCE:
             return
         begin = found[-1].change
+
+
+def _generation(row: Row[Any]) -> Generation:
+    return Generation(
+        list_id=ListId(row.list_id),
+        number=row.number,
+        change=row.change,
+        active=row.active,
+        added=row.added,
+        removed=row.removed,
+        sealed_at=row.sealed_at,
+        published_at=row.published_at,
+    )
 
 
 def _counts(

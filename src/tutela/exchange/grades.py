@@ -1,7 +1,7 @@
 """Agreed grades become entries: what enough organisations trust, under a scheme.
 
 It can be run again at any time: what is new is added, what is not trusted any more is marked as
-disputed, for a person to withdraw or restore. Nobody is told how anybody voted.
+disputed (`lapses`), for a person to withdraw or restore. Nobody is told how anybody voted.
 """
 
 from __future__ import annotations
@@ -10,24 +10,21 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, and_, exists, select
+from sqlalchemy import Connection, Row, select
 
-from tutela.casework import scheme as schemes
 from tutela.casework.agreement import AgreementState
-from tutela.core.entry import Role
 from tutela.core.errors import UsageError
-from tutela.core.ids import EntryId, ListId, MediaId
+from tutela.core.ids import ListId, MediaId
 from tutela.core.media import PDQ, PDQ_QUALITY_MINIMUM, Digests, Fingerprint
 from tutela.core.principal import Principal
-from tutela.exchange import entries, lists
+from tutela.exchange import entries, lapses, lists
 from tutela.exchange.candidate import Candidate
+from tutela.exchange.merging import COUNTS
 from tutela.exchange.model import Coded, Content, EntryState
 from tutela.store.tables.casework import Media
-from tutela.store.tables.exchange import EntryCode, ListedEntry
 from tutela.store.tables.grading import Agreement
 
 _AT_ONCE = 10_000
-_LAPSED = "the votes on it do not say so any more"
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -40,6 +37,7 @@ class Taken(msgspec.Struct, frozen=True):
     changed: int
     unchanged: int
     kept_withdrawn: int
+    waiting: int
     refused: int
     disputed: int
     agreed_again: int
@@ -56,45 +54,21 @@ def take(tx: Connection, who: Principal, list_id: ListId, scheme: str, jurisdict
         UsageError: there is no such scheme, or it has no code that fits the list.
     """
     view = lists.managed(tx, who, list_id)
-    alert = view.role is Role.ALERT
-    codes = [c.code for c in schemes.load(tx, scheme).codes if c.illegal == alert]
+    codes = lapses.fitting(tx, scheme, view.role)
     if not codes:
         raise UsageError(f"{scheme} has no code for a list like {view.name}", code="grade_code")
     totals = dict.fromkeys(Taken.__struct_fields__, 0)
     for rows in _pages(tx, scheme, codes):
         made = [_candidate(row, scheme, jurisdiction) for row in rows]
         added = entries.add(tx, who, list_id, made, origin="grade")
-        for name in ("added", "changed", "unchanged", "kept_withdrawn"):
+        for name in COUNTS:
             totals[name] += getattr(added, name)
         totals["refused"] += sum(added.refused.values())
         states = entries.states(tx, list_id, [one for one in added.ids if one is not None])
         totals["agreed_again"] += sum(s is EntryState.DISPUTED for s in states.values())
-    if lapsed := _lapsed(tx, list_id, scheme, codes):
-        totals["disputed"] = entries.dispute(tx, who, list_id, lapsed, _LAPSED)
+    if lapsed := lapses.under(tx, list_id, scheme, codes):
+        totals["disputed"] = entries.dispute(tx, who, list_id, lapsed, lapses.REASON)
     return Taken(**totals)
-
-
-def _lapsed(tx: Connection, list_id: ListId, scheme: str, codes: Sequence[str]) -> list[EntryId]:
-    """Return active entries from grades that nobody trusts to be that any more."""
-    still = and_(
-        Agreement.media_id == ListedEntry.media_id,
-        Agreement.scheme == scheme,
-        Agreement.state == AgreementState.TRUSTED,
-        Agreement.code.in_(codes),
-    )
-    coded = and_(EntryCode.entry_id == ListedEntry.id, EntryCode.scheme == scheme)
-    rows = tx.execute(
-        select(ListedEntry.id)
-        .where(
-            ListedEntry.list_id == list_id,
-            ListedEntry.origin == "grade",
-            ListedEntry.state == EntryState.ACTIVE,
-            exists().where(coded),
-            ~exists().where(still),
-        )
-        .order_by(ListedEntry.id)
-    )
-    return [EntryId(number) for number in rows.scalars()]
 
 
 def _pages(
