@@ -31,7 +31,7 @@ COMMANDS = (
     *(("list", "keys", verb) for verb in ("init", "make", "identity", "sign", "accept")),
     *(("list", "keys", verb) for verb in ("rotate", "renew", "show", "root")),
     *(("list", verb) for verb in ("create", "add", "members", "withdraw", "diff", "feedback")),
-    ("list", "quarantine"),
+    *(("list", verb) for verb in ("proposals", "published", "close", "quarantine")),
     ("account",),
     *(("account", verb) for verb in ("list", "invite", "roles", "close", "token")),
     ("audit",),

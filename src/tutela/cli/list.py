@@ -1,4 +1,4 @@
-"""`tutela list`: import, export and describe hash lists."""
+"""`tutela list`: import, export and describe hash lists; the rest is in modules beside this."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from tutela.cli import list_owned, output
+from tutela.cli import output
 from tutela.core import settings as core_settings
 from tutela.core.entry import Role
 from tutela.core.errors import ServiceError, UsageError
@@ -26,45 +26,37 @@ _HEADER = f"{'name':<32} {'role':<10}{'entries':>12}  {'format':<15}{'received':
 
 app = App(
     name="list",
-    help="Hash lists: those you match against, and those you publish to members.",
+    help="Hash lists: those that you match against, and those that you publish to members.",
     default_parameter=Parameter(negative=()),
 )
-for _owned in (
-    list_owned.create,
-    list_owned.add,
-    list_owned.members,
-    list_owned.withdraw,
-    list_owned.diff,
-    list_owned.feedback,
+MATCHED = "Lists to match against, in this machine's library"
+PUBLISHED = "Lists that you publish to members, in the database"
+for _verb, _place, _help, _group in (
+    ("create", "list_owned:create", "Make an empty list for members.", PUBLISHED),
+    ("add", "list_entries:add", "Add a file, a list of the library, or agreed grades.", PUBLISHED),
+    ("members", "list_owned:members", "Say who gets it, and what of it.", PUBLISHED),
+    ("publish", "list_publish:publish", "Lay it where its members get it.", PUBLISHED),
+    ("diff", "list_owned:diff", "Show what changed between two generations.", PUBLISHED),
+    ("withdraw", "list_entries:withdraw", "Let entries match no more, or again.", PUBLISHED),
+    ("proposals", "list_entries:proposals", "Show what contributors propose.", PUBLISHED),
+    ("feedback", "list_feedback:feedback", "Show what members say, and answer.", PUBLISHED),
+    (
+        "quarantine",
+        "list_quarantine:quarantine",
+        "Show entries that were too noisy to answer platforms, and let them answer again.",
+        PUBLISHED,
+    ),
+    ("published", "list_owned:published", "Show the lists that you own or may use.", PUBLISHED),
+    ("close", "list_owned:close", "Let nothing more be added.", PUBLISHED),
+    ("keys", "list_keys:app", "Make, rotate and use the keys of a publication.", PUBLISHED),
+    ("subscribe", "list_sync:subscribe", "Follow lists that others publish.", MATCHED),
+    ("unsubscribe", "list_sync:unsubscribe", "Follow a publication no more.", MATCHED),
+    ("sync", "list_sync:sync", "Bring the lists that are followed up to date.", MATCHED),
 ):
-    app.command(_owned)
+    app.command(f"tutela.cli.{_place}", name=_verb, help=_help, group=_group)
 
 
-app.command(
-    "tutela.cli.list_publish:publish",
-    name="publish",
-    help="Lay lists where their members get them.",
-)
-app.command(
-    "tutela.cli.list_quarantine:quarantine",
-    name="quarantine",
-    help="Show entries that were too noisy to answer platforms, and let them answer again.",
-)
-app.command(
-    "tutela.cli.list_keys:app", name="keys", help="Make, rotate and use the keys of a publication."
-)
-app.command(
-    "tutela.cli.list_sync:subscribe", name="subscribe", help="Follow lists that others publish."
-)
-app.command(
-    "tutela.cli.list_sync:unsubscribe", name="unsubscribe", help="Follow a publication no more."
-)
-app.command(
-    "tutela.cli.list_sync:sync", name="sync", help="Bring the lists that are followed up to date."
-)
-
-
-@app.command(name="import")
+@app.command(name="import", group=MATCHED)
 def import_(
     file: Path,
     *,
@@ -79,7 +71,7 @@ def import_(
     replace: bool = False,
     config: Path | None = None,
 ) -> int:
-    """Import a hash list; all of it appears at once, or nothing.
+    """Import a hash list into this machine's library; all of it appears at once, or nothing.
 
     The file is parsed in a confined process. Rows that cannot be read go to quarantine with their
     reason, and the rest goes on. The exit status is then 1, and so it is where no entry can be
@@ -131,7 +123,7 @@ def import_(
     return SOME_FAILED if warnings(info) else 0
 
 
-@app.command
+@app.command(group=MATCHED)
 def export(
     name: str,
     *,
@@ -143,7 +135,7 @@ def export(
     replace: bool = False,
     config: Path | None = None,
 ) -> int:
-    """Write a list in a format; say what that format cannot carry.
+    """Write a list of the library in a format; say what that format cannot carry.
 
     Examples:
         tutela list export vic --format vics --model 1.3 -o set.json
@@ -194,14 +186,14 @@ def export(
     return 0
 
 
-@app.command
+@app.command(group=MATCHED)
 def info(
     name: str | None = None,
     *,
     format_: Annotated[output.Format, Parameter(name="--format")] = "text",
     config: Path | None = None,
 ) -> int:
-    """Describe one list, or all lists.
+    """Describe one list of the library, or all.
 
     Args:
         name: Name of the list; all of them if left out.
@@ -221,7 +213,7 @@ def info(
     return 0
 
 
-@app.command
+@app.command(group=MATCHED)
 def remove(name: str, *, config: Path | None = None) -> int:
     """Remove a list and its entries from the library.
 
