@@ -26,8 +26,9 @@ METHODS = [("**.py", "python"), ("**.html", "jinja2.ext:babel_extract")]
 OPTIONS = {"**.html": {"trimmed": "true", "newstyle_gettext": "true"}}
 KEYWORDS = {"_": None, "N_": None, "gettext": None, "ngettext": (1, 2)}
 
-# Rooms whose errors people meet in the browser, and what they raise.
+# Rooms, and modules of others, whose errors people meet in the browser; and what they raise.
 ROOMS = ("access", "casework", "web")
+MODULES = ("exchange/entries.py", "exchange/feedback.py", "exchange/lists.py")
 ERRORS = frozenset(
     {"AccessError", "ConflictError", "InputError", "IntegrityError", "ServiceError", "UsageError"}
 )
@@ -51,15 +52,15 @@ def said() -> Catalog:
 
 def _errors() -> Iterator[str]:
     """Yield the sentences and hints of errors."""
-    for room in ROOMS:
-        for path in sorted((TUTELA / room).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-                if not isinstance(node, ast.Call):
-                    continue
-                if isinstance(node.func, ast.Name) and node.func.id in ERRORS:
-                    hints = [one.value for one in node.keywords if one.arg == "hint"]
-                    for text in node.args[:1] + hints:
-                        yield from _sentences(text)
+    paths = [path for room in ROOMS for path in sorted((TUTELA / room).rglob("*.py"))]
+    for path in [*paths, *(TUTELA / name for name in MODULES)]:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            if isinstance(node.func, ast.Name) and node.func.id in ERRORS:
+                hints = [one.value for one in node.keywords if one.arg == "hint"]
+                for text in node.args[:1] + hints:
+                    yield from _sentences(text)
 
 
 def _sentences(node: ast.expr) -> Iterator[str]:

@@ -17,12 +17,16 @@ from tutela.casework.model import CaseState, ExhibitState
 from tutela.core.entry import Role as ListRole
 from tutela.core.hit import Strength
 from tutela.core.principal import Role
+from tutela.exchange.model import MemberPermission, Verdict
 from tutela.web.language import NAMES, chosen, language
 
 ROOT = Path(__file__).resolve().parents[2]
 SPOKEN = ("aria-label", "title", "placeholder", "alt", "data-failed", "data-offline")
 # What a template may say in every language: our name, commands, examples of keys of the log.
-SAME = re.compile(r"Tutela|tutela (case add|list import FILE)|PATH|case:1|grade\.")
+SAME = re.compile(
+    r"Tutela|tutela (case add|list import FILE|list create NAME|list members)|--set ORGANISATION"
+    r"|SHA-256|SHA-1|MD5|PATH|case:1|grade\."
+)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +87,7 @@ def test_what_is_missing_or_fills_in_something_else_is_named(translations, tmp_p
 
 
 def test_values_that_pages_show_are_in_the_catalogs():
-    kinds = (CaseState, ExhibitState, ListRole, Strength, Role)
+    kinds = (CaseState, ExhibitState, ListRole, Strength, Role, MemberPermission, Verdict)
     values = {one.value.replace("_", " ") for kind in kinds for one in kind}
     for path in (files("tutela.web") / "languages").iterdir():
         with path.open("rb") as stream:

@@ -101,6 +101,9 @@ VALUES = (
     *(N_("alert"), N_("ignorable"), N_("allow")),
     *(N_("exact"), N_("indicative")),
     N_("no entry can be compared"),
+    # published lists: what a member may do, and says
+    *(N_("read"), N_("contribute"), N_("manage")),
+    *(N_("confirm"), N_("dispute"), N_("false positive")),
     # what is asked for in an approval
     N_("roles"),
 )

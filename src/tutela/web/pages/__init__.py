@@ -16,6 +16,7 @@ from tutela.web.pages import (
     lists,
     own_keys,
     passkeys,
+    published,
     review,
     rules,
     sign_in,
@@ -28,6 +29,6 @@ from tutela.web.pages import (
 _MODULES = (
     *(language, sign_in, agency, welcome, account, credentials, own_keys, passkeys),
     *(cases, board, review, thumbnails, items, work, team, export),
-    *(disputes, lists, approvals, audit, administration, rules),
+    *(disputes, lists, published, approvals, audit, administration, rules),
 )
 ROUTES = [handler for module in _MODULES for handler in module.ROUTES]

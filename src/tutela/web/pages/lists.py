@@ -1,4 +1,4 @@
-"""Hash lists of this machine, and which of them are trusted to grade what arrives."""
+"""Lists: those published to members, and those of this machine that may grade what arrives."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from tutela.hashlist.model import ListInfo
 from tutela.hashlist.report import warnings
 from tutela.web import render
 from tutela.web.office import Asked, office, who
+from tutela.web.pages.published import summaries
 from tutela.web.routes import changes
 
 
@@ -30,13 +31,16 @@ class Trust(msgspec.Struct):
 
 @reads("/lists", needs=Permission.LISTS_READ)
 def lists(request: Asked) -> Response[str]:
-    """Show the imported lists, what is odd about them, and whether they grade what arrives."""
+    """Show published lists, and the imported ones: what is odd, and do they grade what arrives."""
     with office(request).database.read() as tx:
         rules = policy.read(tx)
         known = [scheme.load(tx, name) for name in scheme.names()]
+        ours = summaries(tx, who(request))
     return render.page(
         request,
         "pages/tasks/lists.html",
+        published=ours,
+        may_publish=allows(who(request), Permission.LISTS_PUBLISH),
         lists=[_shown(info, rules) for info in _imported(request)],
         schemes=[one for one in known if one.codes],
         may_change=allows(who(request), Permission.POLICY),
