@@ -112,14 +112,18 @@ class SandboxError(ServiceError):
 class FetchError(ServiceError):
     """Something could not be fetched; `status` is what the server said, 0 where it said nothing.
 
-    Codes: `unreachable`, `status`, `too_long`, `too_slow`, `redirected`.
+    `wait_s` is for how long it asks not to be asked again. Codes: `unreachable`, `status`,
+    `too_long`, `too_slow`, `redirected`.
     """
 
     default_code = "unreachable"
 
-    def __init__(self, message: str, *, code: str = "", hint: str = "", status: int = 0) -> None:
+    def __init__(
+        self, message: str, *, code: str = "", hint: str = "", status: int = 0, wait_s: int = 0
+    ) -> None:
         super().__init__(message, code=code, hint=hint)
         self.status = status
+        self.wait_s = wait_s
 
 
 class IntegrityError(TutelaError):

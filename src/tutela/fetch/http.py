@@ -1,13 +1,19 @@
-"""Bounded GET: a size, a time, and no host but the one that was asked."""
+"""Bounded HTTP: a size, a time, and no host but the one that was asked.
+
+Errors name an address without its query and without who asks: both may hold a secret.
+"""
 
 from __future__ import annotations
 
+import logging
+import socket
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Self
-from urllib.parse import urlsplit
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Self
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
@@ -15,21 +21,35 @@ from tutela.core.errors import FetchError, UsageError
 
 _REDIRECTS = 3
 _MOVED = (301, 302, 303, 307, 308)
+_LONGEST_WAIT_S = 3600
+# They write whole addresses and headers to the log of whoever sets one up.
+for _name in ("httpx", "httpcore"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """What one GET may take.
+    """What one answer may take.
 
     Attributes:
         size_bytes: Of its body; a body that is longer is an error.
-        seconds: In all.
+        seconds: In all, from the asking on.
         silence_s: Between two pieces of it, and to connect.
     """
 
     size_bytes: int
     seconds: float = 3600.0
     silence_s: float = 30.0
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a server; only a GET is sent on where the server redirects within itself."""
+
+    url: str
+    method: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True)
@@ -41,16 +61,17 @@ class Body:
 
 
 class Fetcher:
-    """Fetches from servers over HTTP; a context manager that keeps connections between GETs.
+    """Asks servers over HTTP, one question at a time; a context manager that keeps connections.
 
-    Redirects are followed within the same scheme, host and port, three times at most. What is sent
-    compressed is not expanded. The `*_proxy` variables of the environment are heeded.
+    Redirects of a GET are followed within the same scheme, host and port, three times at most. What
+    is sent compressed is not expanded. The `*_proxy` variables of the environment are heeded.
     """
 
     def __init__(self) -> None:
         self._client = httpx.Client(
             follow_redirects=False, headers={"User-Agent": "tutela", "Accept-Encoding": "identity"}
         )
+        self._socket: socket.socket | None = None
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -65,43 +86,81 @@ class Fetcher:
         """Yield the body of `url` from byte `begin` on, or from 0 where the server cannot.
 
         Raises:
+            FetchError: as `ask`.
+            UsageError: the URL is neither http nor https.
+        """
+        headers = {"Range": f"bytes={begin}-"} if begin else {}
+        with self.ask(Question(url, headers=headers), bounds) as body:
+            yield body
+
+    @contextmanager
+    def ask(self, question: Question, bounds: Bounds) -> Iterator[Body]:
+        """Yield the body of the answer, which may begin later than at 0 where a range is asked.
+
+        Raises:
             FetchError: it did not come, in the pieces as well: code `unreachable`, `status`,
                 `too_long`, `too_slow` or `redirected`.
             UsageError: the URL is neither http nor https.
         """
+        url = shown(question.url)
         until = time.monotonic() + bounds.seconds
+        late = threading.Event()
         try:
-            with self._answer(url, bounds, begin) as answer:
-                start = begin if answer.status_code == httpx.codes.PARTIAL_CONTENT else 0
-                if start and not answer.headers.get("Content-Range", "").startswith(
-                    f"bytes {begin}-"
-                ):
-                    raise FetchError(f"{url}: the server sent another part than was asked for")
-                yield Body(start, _bounded(answer, url, bounds, until))
+            with self._ending(bounds.seconds, late), self._answer(question, bounds) as answer:
+                yield Body(_begin(answer, question, url), _bounded(answer, url, bounds, until))
         except httpx.TimeoutException as error:
             raise FetchError(f"{url}: the server is silent", code="too_slow") from error
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            if late.is_set():
+                raise _too_slow(url, bounds) from error
             raise FetchError(f"{url} cannot be fetched: {error}") from error
 
     @contextmanager
-    def _answer(self, url: str, bounds: Bounds, begin: int) -> Iterator[httpx.Response]:
-        asked = origin(url)
-        headers = {"Range": f"bytes={begin}-"} if begin else {}
+    def _ending(self, seconds: float, late: threading.Event) -> Iterator[None]:
+        """End the connection after `seconds`.
+
+        A server that sends a byte of its headers now and then is never silent, and nothing of it is
+        a piece of the body.
+        """
+
+        def end() -> None:
+            late.set()
+            if self._socket is not None:
+                with suppress(OSError):
+                    # Not that of an SSL socket, which would let go of what another thread reads.
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+        timer = threading.Timer(seconds, end)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _traced(self, event: str, info: dict[str, Any]) -> None:
+        if event in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:
+            self._socket = info["return_value"].get_extra_info("socket")
+
+    @contextmanager
+    def _answer(self, question: Question, bounds: Bounds) -> Iterator[httpx.Response]:
+        asked, url = origin(question.url), question.url
         for _ in range(_REDIRECTS + 1):
             with self._client.stream(
-                "GET", url, headers=headers, timeout=bounds.silence_s
+                question.method,
+                url,
+                headers=dict(question.headers),
+                content=question.body or None,
+                timeout=bounds.silence_s,
+                extensions={"trace": self._traced},
             ) as answer:
                 if answer.status_code not in _MOVED:
                     if not answer.is_success:
-                        raise FetchError(
-                            f"{url}: the server says {answer.status_code}",
-                            code="status",
-                            status=answer.status_code,
-                        )
+                        raise _refused(answer, shown(url))
                     yield answer
                     return
                 url = str(answer.url.join(answer.headers.get("Location", "")))
-            if origin(url) != asked:
+            if origin(url) != asked or question.method != "GET":
                 break
         raise FetchError(
             f"{asked[1]} redirects elsewhere, which is not followed",
@@ -126,6 +185,35 @@ def origin(url: str) -> tuple[str, str, int | None]:
     return parts.scheme, parts.hostname, port
 
 
+def shown(url: str) -> str:
+    """Return a URL as it may be told: without query, fragment and who asks."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _begin(answer: httpx.Response, question: Question, url: str) -> int:
+    begin = int(question.headers.get("Range", "bytes=0-").removeprefix("bytes=").rstrip("-"))
+    if answer.status_code != httpx.codes.PARTIAL_CONTENT:
+        return 0
+    if begin and not answer.headers.get("Content-Range", "").startswith(f"bytes {begin}-"):
+        raise FetchError(f"{url}: the server sent another part than was asked for")
+    return begin
+
+
+def _refused(answer: httpx.Response, url: str) -> FetchError:
+    wait = answer.headers.get("Retry-After", "")
+    return FetchError(
+        f"{url}: the server says {answer.status_code}",
+        code="status",
+        status=answer.status_code,
+        wait_s=min(int(wait), _LONGEST_WAIT_S) if wait.isdecimal() and len(wait) < 9 else 0,
+    )
+
+
+def _too_slow(url: str, bounds: Bounds) -> FetchError:
+    return FetchError(f"{url}: the server took longer than {bounds.seconds:.0f} s", code="too_slow")
+
+
 def _bounded(answer: httpx.Response, url: str, bounds: Bounds, until: float) -> Iterator[bytes]:
     size_bytes = 0
     for piece in answer.iter_raw():
@@ -135,7 +223,5 @@ def _bounded(answer: httpx.Response, url: str, bounds: Bounds, until: float) -> 
                 f"{url}: the server sends more than {bounds.size_bytes} bytes", code="too_long"
             )
         if time.monotonic() > until:
-            raise FetchError(
-                f"{url}: the server took longer than {bounds.seconds:.0f} s", code="too_slow"
-            )
+            raise _too_slow(url, bounds)
         yield piece

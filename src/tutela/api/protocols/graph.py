@@ -18,6 +18,7 @@ from tutela.core.errors import UsageError
 from tutela.core.ids import EntryId
 from tutela.core.media import PDQ
 from tutela.exchange.model import SERVED, Content, EntryState, Listed, ListView, Verdict
+from tutela.exchange.protocols.graph import REACTIONS
 
 # Numbers below are lists (privacy groups); ours of indicators and descriptors lie beyond.
 FIRST_OBJECT: Final = 10**12
@@ -34,11 +35,6 @@ _TYPES: Final[Mapping[tuple[Content, str], tuple[str, str]]] = {
     (Content.VIDEO, "md5"): ("HASH_VIDEO_MD5", "media_type_video"),
     (Content.VIDEO, "sha1"): ("HASH_SHA1", "media_type_video"),
     (Content.VIDEO, "sha256"): ("HASH_VIDEO_SHA256", "media_type_video"),
-}
-REACTIONS: Final[Mapping[str, Verdict]] = {
-    "HELPFUL": Verdict.CONFIRM,
-    "NOT_HELPFUL": Verdict.FALSE_POSITIVE,
-    "DISAGREE_WITH_TAGS": Verdict.DISPUTE,
 }
 
 
@@ -101,7 +97,10 @@ def update(listed: Listed, indicator: Indicator, role: Role) -> dict[str, Any]:
 
 
 def forgotten(listed: Listed) -> Iterator[dict[str, Any]]:
-    """Give items for an entry whose values nobody has any more, for clients that keep numbers."""
+    """Give items that name an entry by its numbers alone, for clients that keep those.
+
+    To a client that keeps values they are deletions of something that it never had.
+    """
     for place, algorithm in enumerate(_ALGORITHMS):
         if kind := _TYPES.get((listed.content, algorithm)):
             number = FIRST_OBJECT + listed.id * _KINDS + place

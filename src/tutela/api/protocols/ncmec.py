@@ -7,7 +7,7 @@ namespace's documentation that it names.
 from __future__ import annotations
 
 import base64
-import re
+import io
 import tempfile
 import uuid
 import weakref
@@ -15,46 +15,25 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import IO, Final
-from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
 import msgspec
 
 from tutela.api.protocols.values import pdq_of
-from tutela.core.errors import InputError, UsageError
-from tutela.core.media import PDQ, PHOTODNA
+from tutela.core.errors import InputError
+from tutela.core.media import PHOTODNA
 from tutela.core.time import iso
 from tutela.exchange.model import SERVED, Content, Listed, Verdict
-
-NAMESPACE: Final = "https://hashsharing.ncmec.org/hashsharing/v2"
-HEAD: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
-SCHEME: Final = "ncmec"
-CODES: Final = frozenset({"A1", "A2", "B1", "B2"})
+from tutela.exchange.protocols import xml
+from tutela.exchange.protocols.ncmec import CODES, HEAD, NAMESPACE, SCHEME
 
 # What of an answer is kept in memory; the rest waits in a file that nobody else can open.
 IN_MEMORY = 4 << 20
 PIECE = 1 << 16
 
 # A submission of the field's client has 4 elements, 3 deep.
-DEEPEST = 8
-MOST_ELEMENTS = 64
-LONGEST_TEXT = 4_096
+LIMITS = xml.Limits(depth=8, elements=64, text=4_096)
 LONGEST_SUBMISSION = 64 << 10
-
-MOMENT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]{1,9})?Z")
-
-# What feedback may be about: NCMEC's names, and ours for the same.
-FINGERPRINTS: Final[Mapping[str, str]] = {
-    "MD5": "md5",
-    "SHA1": "sha1",
-    "PDNA": PHOTODNA,
-    "PDQ": PDQ,
-    "NETCLEAN": "netclean",
-    "VIDENTIFIER": "videntifier",
-    "TMK_PDQF": "tmk-pdqf",
-    "SSVH_PDNA": "ssvh-pdna",
-    "SSVH_SAFER_HASH": "ssvh-safer-hash",
-}
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -211,21 +190,6 @@ def reasons(fingerprint: str) -> str:
     )
 
 
-def moment(text: str) -> datetime:
-    """Read a time as the protocol has it, `YYYY-MM-DDTHH:MM:SSZ`, with or without a fraction.
-
-    Raises:
-        UsageError: it is none.
-    """
-    found = MOMENT.fullmatch(text)
-    try:
-        return datetime.fromisoformat(f"{found[1] if found else ''}+00:00")
-    except ValueError:
-        raise UsageError(
-            "from and to are times such as 2026-11-26T12:00:00Z", code="parameter"
-        ) from None
-
-
 def submission(body: bytes) -> Submission:
     """Read feedback.
 
@@ -234,15 +198,19 @@ def submission(body: bytes) -> Submission:
     """
     if len(body) > LONGEST_SUBMISSION:
         raise InputError("feedback of more than 64 KiB", code="too_large")
-    found = _Reader().read(body)
-    if not found or found[0][0] != ("feedbackSubmission",):
-        raise _not_feedback("it has no feedbackSubmission")
-    votes = {path[1] for path, _ in found if len(path) > 1} & {"affirmative", "negative"}
+    try:
+        (root,) = xml.elements(io.BytesIO(body), "feedbackSubmission", 1, LIMITS)
+    except InputError as error:
+        if error.code == "doctype":
+            raise
+        raise _not_feedback(error.message) from error
+    votes = {one.name: one for one in root.children if one.name in {"affirmative", "negative"}}
     if len(votes) != 1:
         raise _not_feedback("it is either affirmative or negative")
-    if votes == {"affirmative"}:
+    if "affirmative" in votes:
         return Submission(Verdict.CONFIRM)
-    given = [text.strip() for path, text in found if path[1:] == ("negative", "reasonIds", "guid")]
+    reasons = [one for one in votes["negative"].children if one.name == "reasonIds"]
+    given = [o.text.strip() for one in reasons for o in one.children if o.name == "guid"]
     if not given or any(guid not in _BY_GUID for guid in given):
         raise _not_feedback("it names no reason of ours; /feedback/TYPE/reasons has them")
     picked = [_BY_GUID[guid] for guid in dict.fromkeys(given)]
@@ -250,56 +218,6 @@ def submission(body: bytes) -> Submission:
     worst = any(reason.verdict is Verdict.FALSE_POSITIVE for reason in picked)
     verdict = Verdict.FALSE_POSITIVE if worst else Verdict.DISPUTE
     return Submission(verdict, tuple(reason.name for reason in picked))
-
-
-class _Reader:
-    """Reads a small document into (path of names without namespaces, text); nothing external."""
-
-    def __init__(self) -> None:
-        self._path: list[str] = []
-        self._found: list[tuple[tuple[str, ...], str]] = []
-        self._open: list[int] = []
-        self._length = 0
-        self._parser = expat.ParserCreate()
-        self._parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
-        self._parser.StartDoctypeDeclHandler = _no_doctype
-        self._parser.StartElementHandler = self._start
-        self._parser.EndElementHandler = self._end
-        self._parser.CharacterDataHandler = self._text
-
-    def read(self, body: bytes) -> list[tuple[tuple[str, ...], str]]:
-        try:
-            self._parser.Parse(body, True)  # noqa: FBT003 expat takes no names
-        except (expat.ExpatError, ValueError, LookupError) as error:
-            # The latter two: an encoding that there is not, or one that is none of text.
-            raise _not_feedback("it is no XML") from error
-        return self._found
-
-    def _start(self, name: str, _attributes: dict[str, str]) -> None:
-        self._path.append(name.rpartition(":")[2])
-        if len(self._path) > DEEPEST or len(self._found) >= MOST_ELEMENTS:
-            raise _not_feedback("it has more elements than feedback has")
-        self._open.append(len(self._found))
-        self._found.append((tuple(self._path), ""))
-
-    def _end(self, _name: str) -> None:
-        self._path.pop()
-        self._open.pop()
-
-    def _text(self, text: str) -> None:
-        self._length += len(text)
-        if self._length > LONGEST_TEXT:
-            raise _not_feedback("it has more text than feedback has")
-        path, before = self._found[self._open[-1]]
-        self._found[self._open[-1]] = (path, before + text)
-
-
-def _no_doctype(*_: object) -> None:
-    raise InputError(
-        "XML with a document type is not read",
-        code="doctype",
-        hint="nobody needs one here, and entities can be made to fill the memory",
-    )
 
 
 def _not_feedback(why: str) -> InputError:

@@ -15,17 +15,18 @@ from tutela.api.protocols.values import pdq_of
 from tutela.core.errors import InputError
 from tutela.core.media import PDQ
 from tutela.exchange.model import SERVED, Content, EntryState, Listed, Verdict
+from tutela.exchange.protocols.stopncii import (
+    ACTIVE,
+    DELETED,
+    IMAGE_PDQ,
+    VERDICTS,
+    VIDEO_MD5,
+    WITHDRAWN,
+)
 
-IMAGE_PDQ: Final = "ImagePDQ"
-VIDEO_MD5: Final = "VideoMD5"
-_CEASED: Final[Mapping[EntryState, str]] = {EntryState.DELETED: "Deleted"}
-# None of the others says whether an entry is right.
-VERDICTS: Final[Mapping[str, Verdict]] = {
-    "Blocked": Verdict.CONFIRM,
-    "NotBlocked": Verdict.DISPUTE,
-}
+_CEASED: Final[Mapping[EntryState, str]] = {EntryState.DELETED: DELETED}
 VALUES: Final = frozenset(
-    {"Unknown", "None", "QualityUnknown", "PendingReview", "Withdrawn", "Deleted", *VERDICTS}
+    {"Unknown", "None", "QualityUnknown", "PendingReview", WITHDRAWN, DELETED, *VERDICTS}
 )
 MOST_FEEDBACK = 1_000
 LONGEST_BODY = 1 << 20
@@ -87,7 +88,7 @@ def records(listed: Listed) -> Iterator[Record]:
         kind, value = VIDEO_MD5, listed.digests.md5.hex() if listed.digests.md5 else None
     if value is None:
         return
-    status = "Active" if listed.state in SERVED else _CEASED.get(listed.state, "Withdrawn")
+    status = ACTIVE if listed.state in SERVED else _CEASED.get(listed.state, WITHDRAWN)
     yield Record(
         lastModtimestamp=second_of(listed.changed_at),
         signalType=kind,

@@ -212,6 +212,8 @@ def _items(
             yield from (item for _, item in told)
         elif told:
             yield from (served.get((one.kind, one.value), item) for one, item in told)
+            if any((one.kind, one.value) in served for one, _ in told):
+                yield from graph.forgotten(listed)
         else:
             yield from graph.forgotten(listed)
 

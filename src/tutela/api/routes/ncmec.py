@@ -29,6 +29,7 @@ from tutela.core.time import iso, now
 from tutela.edge.routes import reads, replaces
 from tutela.exchange import changes, feedback, lookup
 from tutela.exchange.model import SERVED
+from tutela.exchange.protocols.ncmec import FINGERPRINTS, moment
 
 XML = "application/xml; charset=utf-8"
 # Up to 100 MB of XML; the field's client shrinks its ranges beyond 100,000 by itself.
@@ -179,10 +180,10 @@ class _Window(NamedTuple):
 
 
 def _window(begin: str | None, to: str | None, size: int, after: str | None) -> _Window:
-    moment = now()
-    first = max(ncmec.moment(begin), EARLIEST) if begin else EARLIEST
-    last = ncmec.moment(to) if to else moment
-    ahead, fresh = last - moment, first < EPOCH + timedelta(days=2)
+    at = now()
+    first = max(moment(begin), EARLIEST) if begin else EARLIEST
+    last = moment(to) if to else at
+    ahead, fresh = last - at, first < EPOCH + timedelta(days=2)
     if ahead <= timedelta():
         place = max(after_second(first), Place.parse(after) if after else after_second(first))
         return _Window(place, last, size, fresh, (iso(first), iso(last)))
@@ -190,7 +191,7 @@ def _window(begin: str | None, to: str | None, size: int, after: str | None) -> 
         raise UsageError(
             "to lies in the future", code="parameter", hint="set the clock; times are UTC"
         )
-    return _Window(after_second(first - ahead - OVERLAP), moment, PAGE, fresh, None)
+    return _Window(after_second(first - ahead - OVERLAP), at, PAGE, fresh, None)
 
 
 def _next(window: _Window, place: Place) -> str:
@@ -214,13 +215,13 @@ def _next(window: _Window, place: Place) -> str:
 
 
 def _algorithm(kind: str) -> str:
-    if kind not in ncmec.FINGERPRINTS:
+    if kind not in FINGERPRINTS:
         raise UsageError(
             "this is no kind of fingerprint",
             code="parameter",
-            hint=f"kinds are {', '.join(ncmec.FINGERPRINTS)}",
+            hint=f"kinds are {', '.join(FINGERPRINTS)}",
         )
-    return ncmec.FINGERPRINTS[kind]
+    return FINGERPRINTS[kind]
 
 
 def _xml(text: str) -> Response[str]:

@@ -18,11 +18,10 @@ from tutela.core.time import now
 from tutela.edge.routes import changes, reads
 from tutela.exchange import feedback, lookup
 from tutela.exchange.model import SERVED
+from tutela.exchange.protocols.stopncii import ZERO
 
 PAGE = 800
 LARGEST_PAGE = 10_000
-# Where the field's client begins.
-ZERO = 10
 
 
 @reads("/stopncii/{name:str}/FetchHashes", needs=Permission.LISTS_SYNC)

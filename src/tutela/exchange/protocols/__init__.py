@@ -1,0 +1,1 @@
+"""Names and shapes of the protocols of the field that our servers and our clients share."""
