@@ -38,6 +38,8 @@ class Installed:
     url: str
     port: int
     first_link: str = ""
+    # What its processes are started by, such as the way into a network namespace.
+    within: tuple[str, ...] = ()
     served: Served | None = field(default=None, repr=False)
 
     @classmethod
@@ -77,7 +79,7 @@ class Installed:
     def run(self, *words: object, status: int = 0) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
         done = subprocess.run(
-            [TUTELA, *map(str, words)],
+            [*self.within, TUTELA, *map(str, words)],
             capture_output=True,
             text=True,
             env=self.environment,
@@ -88,13 +90,14 @@ class Installed:
         return done
 
     def begin(self, *words: object) -> subprocess.Popen[bytes]:
-        """Start a command that somebody else ends."""
-        return subprocess.Popen(
-            [TUTELA, *map(str, words)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=self.environment,
-        )
+        """Start a command that somebody else ends; what it complains of is in `complaints`."""
+        with (self.home / "complaints").open("ab") as complaints:
+            return subprocess.Popen(
+                [*self.within, TUTELA, *map(str, words)],
+                stdout=subprocess.DEVNULL,
+                stderr=complaints,
+                env=self.environment,
+            )
 
     @contextmanager
     def serving(self) -> Iterator[Served]:

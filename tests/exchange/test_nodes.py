@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import stat
 
 import msgspec
@@ -10,7 +11,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 from federation_support import EVERYTHING, refused
 
@@ -20,8 +21,10 @@ from tutela.exchange.federation.identity import Identity, card_of, pin_of, shown
 from tutela.exchange.federation.nodes import Allowed
 
 
-def certificate(key, *, ca: bool = False, signed_by=None) -> str:
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a node")])
+def certificate(key, *, ca: bool = False, signed_by=None, name: str = "") -> str:
+    spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    called = name or hashlib.sha256(spki).hexdigest()
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, called)])
     day = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
     made = (
         x509.CertificateBuilder()
@@ -66,6 +69,7 @@ def test_only_a_key_that_vouches_for_itself_alone_is_a_node():
         certificate(key, ca=True),
         certificate(key, signed_by=other),
         certificate(key)[:200],
+        certificate(key, name="0" * 64),
         "",
         "é",
     ]

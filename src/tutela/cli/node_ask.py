@@ -155,8 +155,10 @@ def check(name: str, *, break_glass: str = "", config: Path | None = None) -> in
 
 
 def _rounds(office: Office) -> Rounds:
-    identity = Identity.read(office.settings.federation.key)
-    return Rounds(office.database, identity, office.settings.library.path)
+    federation = office.settings.federation
+    identity = Identity.read(federation.key)
+    library = office.settings.library.path
+    return Rounds(office.database, identity, library, federation.silence_seconds)
 
 
 def _say(done: Round) -> None:

@@ -20,13 +20,14 @@ from tutela.exchange.federation.identity import Identity
 from tutela.exchange.federation.inbox import Inbox
 from tutela.exchange.federation.link import believe, tls
 from tutela.exchange.federation.message import QUESTION, VOTES
-from tutela.exchange.federation.rounds import Rounds
+from tutela.exchange.federation.rounds import Round, Rounds
 from tutela.hashlist.library import Library
 from tutela.store import Database
 from tutela.store.schema import require_current
 
 CONNECTIONS = 256
-HANDSHAKE_S = 15
+KEEP_ALIVE_S = 15
+GRACE_S = 10
 # A node that was added shakes hands after so long at most.
 LOOK_S = 2
 
@@ -57,24 +58,26 @@ def served(settings: Settings) -> Iterator[tuple[uvicorn.Config, Doing]]:
         context = tls(identity, server=True)
         doing = Doing(settings, database, identity, context)
         doing.look()
-        yield (
-            uvicorn.Config(
-                build(Embassy(database, inbox(settings, database, identity))),
-                host=federation.host,
-                port=federation.port,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                loop="uvloop",
-                http=PeerProtocol,
-                ws="none",
-                ssl_context_factory=lambda *_: context,
-                limit_concurrency=CONNECTIONS,
-                timeout_keep_alive=HANDSHAKE_S,
-                timeout_graceful_shutdown=10,
-            ),
-            doing,
+        embassy = Embassy(database, inbox(settings, database, identity))
+        listening = uvicorn.Config(
+            build(embassy),
+            host=federation.host,
+            port=federation.port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            loop="uvloop",
+            http=PeerProtocol,
+            ws="none",
+            ssl_context_factory=lambda *_: context,
+            limit_concurrency=CONNECTIONS,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=GRACE_S,
         )
+        try:
+            yield listening, doing
+        finally:
+            doing.end()
 
 
 class Doing:
@@ -84,8 +87,10 @@ class Doing:
         self, settings: Settings, database: Database, identity: Identity, context: ssl.SSLContext
     ) -> None:
         self._database, self._context = database, context
-        self._rounds = Rounds(database, identity, settings.library.path)
+        silence_s = settings.federation.silence_seconds
+        self._rounds = Rounds(database, identity, settings.library.path, silence_s)
         self._believed: frozenset[str] = frozenset()
+        self._said: dict[str, str] = {}
 
     def look(self) -> None:
         """Let nodes shake hands that were added since."""
@@ -96,11 +101,22 @@ class Doing:
         self._believed |= found
 
     def go(self) -> None:
-        """Do a round with all nodes that can be reached; say what was in the way."""
-        for done in self._rounds.go(patient=True):
-            if done.error is not None:
-                said = f"{done.error.message} ({done.error.code})"
-                print(f"warning: node {done.node}: {said}", file=sys.stderr)
+        """Begin a round with all nodes that may be reached, and count votes."""
+        self._rounds.begin(self._say)
+
+    def end(self) -> None:
+        """Let rounds that are under way come to their end, for a while."""
+        self._rounds.ended(GRACE_S)
+
+    def _say(self, done: Round) -> None:
+        """Say what was in the way, once for each thing."""
+        before = self._said.get(done.node, "")
+        self._said[done.node] = done.error.code if done.error else ""
+        if done.error and done.error.code != before:
+            said = f"{done.error.message} ({done.error.code})"
+            print(f"warning: node {done.node}: {said}", file=sys.stderr)
+        elif before and not done.error:
+            print(f"node {done.node}: all is well again", file=sys.stderr)
 
 
 def _check(federation: FederationSettings) -> None:

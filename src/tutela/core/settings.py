@@ -311,6 +311,10 @@ class FederationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
         int,
         msgspec.Meta(ge=1, description="How often waiting messages are sent, and lists synced."),
     ] = 10
+    silence_seconds: Annotated[
+        int,
+        msgspec.Meta(ge=1, le=600, description="A node that is silent for so long is tried later."),
+    ] = 30
 
 
 class CliSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

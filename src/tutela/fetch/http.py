@@ -23,6 +23,7 @@ from tutela.core.errors import FetchError, UsageError
 _REDIRECTS = 3
 _MOVED = (301, 302, 303, 307, 308)
 _LONGEST_WAIT_S = 3600
+_CONNECT_S = 10.0
 _SAID_BYTES = 4096  # of what a server says to a refusal
 # They write whole addresses and headers to the log of whoever sets one up.
 for _name in ("httpx", "httpcore"):
@@ -36,7 +37,7 @@ class Bounds:
     Attributes:
         size_bytes: Of its body; a body that is longer is an error.
         seconds: In all, from the asking on.
-        silence_s: Between two pieces of it, and to connect.
+        silence_s: Between two pieces of it, and to connect, for which ten seconds are enough.
     """
 
     size_bytes: int
@@ -162,7 +163,7 @@ class Fetcher:
                 url,
                 headers=dict(question.headers),
                 content=question.body or None,
-                timeout=bounds.silence_s,
+                timeout=httpx.Timeout(bounds.silence_s, connect=min(bounds.silence_s, _CONNECT_S)),
                 extensions={"trace": self._traced},
             ) as answer:
                 if answer.status_code not in _MOVED:

@@ -81,7 +81,7 @@ class Identity:
             ServiceError: the file is there already (code `exists`), or cannot be written.
         """
         key = Ed25519PrivateKey.generate()
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Tutela node")])
+        name = _name(_digest(key.public_key()))
         certificate = (
             x509.CertificateBuilder()
             .subject_name(name)
@@ -139,7 +139,9 @@ def pin_of(certificate: str | bytes) -> bytes:
     """Return the SHA-256 of the public key (SubjectPublicKeyInfo) of a certificate, PEM or DER.
 
     Raises:
-        InputError: it is no certificate with an Ed25519 key that signs itself only.
+        InputError: it is no certificate with an Ed25519 key that signs itself only, and has the
+            name of its pin: OpenSSL looks for certificates by name, so one with the name of
+            another would stand in its way.
     """
     try:
         if isinstance(certificate, str):
@@ -151,10 +153,9 @@ def pin_of(certificate: str | bytes) -> bytes:
         basic = read.extensions.get_extension_for_class(x509.BasicConstraints).value
     except _UNREADABLE as error:
         raise _no_certificate() from error
-    if not isinstance(key, Ed25519PublicKey) or basic.ca:
+    if not isinstance(key, Ed25519PublicKey) or basic.ca or read.subject != _name(_digest(key)):
         raise _no_certificate()
-    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return hashlib.sha256(spki).digest()
+    return _digest(key)
 
 
 def one_certificate(text: str) -> str:
@@ -190,6 +191,15 @@ def typed(text: str) -> bytes:
             hint="the partner reads it out from: tutela node key",
         )
     return bytes.fromhex(digits)
+
+
+def _digest(key: Ed25519PublicKey) -> bytes:
+    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(spki).digest()
+
+
+def _name(pin: bytes) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, pin.hex())])
 
 
 def _no_certificate() -> InputError:

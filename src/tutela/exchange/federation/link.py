@@ -18,10 +18,11 @@ from tutela.exchange.federation.record import Side
 from tutela.exchange.federation.sharing import PAGE_BYTES
 from tutela.fetch.http import Bounds, Fetcher, Question
 
+_UNKNOWN = "unknown_node"
+
 T = TypeVar("T")
 
-_ANSWER = Bounds(ANSWER_BYTES, seconds=120.0, silence_s=60.0)
-_PAGE = Bounds(PAGE_BYTES, seconds=600.0, silence_s=60.0)
+_ANSWER_S, _PAGE_S = 120.0, 600.0
 # What a node says when it refuses a message as it came: it is not answered and stays.
 REFUSALS = ("addressed", "clock", "message", "order", "replayed", "stream", "too_large")
 
@@ -39,10 +40,13 @@ class Link:
     Args:
         node: The other side.
         identity: Who we are.
+        silence_s: For how long it may say nothing.
     """
 
-    def __init__(self, node: Node, identity: Identity) -> None:
+    def __init__(self, node: Node, identity: Identity, silence_s: float) -> None:
         self.node = node
+        self._answer = Bounds(ANSWER_BYTES, max(_ANSWER_S, silence_s), silence_s)
+        self._page = Bounds(PAGE_BYTES, max(_PAGE_S, silence_s), silence_s)
         context = tls(identity, server=False)
         # This one certificate and no other: no name, no date and nobody's word counts beside it.
         context.load_verify_locations(cadata=node.certificate)
@@ -65,7 +69,7 @@ class Link:
         """
         headers = {"Content-Type": "application/json"}
         question = Question(f"{self.node.url}/node/v1/messages", "POST", headers, message)
-        return self._all(question, _ANSWER)
+        return self._all(question)
 
     def offers(self) -> list[ListOffer]:
         """Return the lists of the node that this one may follow.
@@ -84,7 +88,7 @@ class Link:
             FetchError: it did not come.
         """
         url = f"{self.node.url}/node/v1/lists/{quote(name)}?after={after}"
-        with self._fetcher.ask(Question(url), _PAGE) as body:
+        with self._fetcher.ask(Question(url), self._page) as body:
             yield body.pieces
 
     def record(self, side: Side, after: int) -> list[RecordRow]:
@@ -97,7 +101,7 @@ class Link:
         return self._read(f"/node/v1/record/{side}?after={after}", list[RecordRow])
 
     def _read(self, path: str, kind: type[T]) -> T:
-        body = self._all(Question(self.node.url + path), _ANSWER)
+        body = self._all(Question(self.node.url + path))
         try:
             return msgspec.json.decode(body, type=kind)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -105,12 +109,19 @@ class Link:
                 f"{self.node.name} answered something else", code="answer"
             ) from error
 
-    def _all(self, question: Question, bounds: Bounds) -> bytes:
+    def _all(self, question: Question) -> bytes:
         try:
-            with self._fetcher.ask(question, bounds) as body:
+            with self._fetcher.ask(question, self._answer) as body:
                 return b"".join(body.pieces)
         except FetchError as error:
             problem = _problem(error.said)
+            if problem.code == _UNKNOWN:
+                raise FetchError(
+                    f"{self.node.name} does not trust this node (any more)",
+                    code=_UNKNOWN,
+                    hint="its operators compare your pin: tutela node key",
+                    status=error.status,
+                ) from error
             if problem.code in REFUSALS:
                 raise ConflictError(
                     f"{self.node.name} refuses the message: {problem.title[:200]}",

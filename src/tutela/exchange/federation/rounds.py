@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from tutela.core.errors import TutelaError, UsageError
+from tutela.core.errors import ServiceError, TutelaError, UsageError
 from tutela.core.principal import SYSTEM
 from tutela.exchange.federation import nodes, outbox, record, sharing, voting
 from tutela.exchange.federation.counting import Counting
@@ -22,6 +22,7 @@ from tutela.exchange.federation.sharing import Followed
 from tutela.store import Database
 
 _LONGEST_WAIT_S = 60.0
+_LOOK_S = 0.05
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,31 +41,58 @@ class Rounds:
         database: Where messages and votes are.
         identity: Who we are.
         library: Folder of the library, for lists that are followed.
+        silence_s: For how long a node may say nothing.
     """
 
-    def __init__(self, database: Database, identity: Identity, library: Path) -> None:
+    def __init__(
+        self, database: Database, identity: Identity, library: Path, silence_s: float
+    ) -> None:
         self._database, self._identity, self._library = database, identity, library
+        self._silence_s = silence_s
         self._counting = Counting(database)
         self._waits: dict[int, _Wait] = {}
-        self._turn = threading.Lock()
 
-    def go(self, *, patient: bool = False) -> Iterator[Round]:
-        """Do a round with each node, and count votes that are here by then.
+    def go(self) -> Iterator[Round]:
+        """Do a round with each node in turn, then count votes that are here by then."""
+        for node in self._nodes():
+            yield self.one(node)
+        self._counting.count()
+
+    def begin(self, heard: Callable[[Round], None]) -> None:
+        """Begin a round with each node, those apart that are still at one or just failed; count.
+
+        A node that is slow, or cannot be reached, keeps nobody else waiting.
 
         Args:
-            patient: Leave out a node that could not be reached a moment ago.
+            heard: Called with what came of each, from other threads.
         """
-        with self._turn:
-            with self._database.read() as tx:
-                all_ = nodes.all_(tx)
-            for node in all_:
-                wait = self._waits.setdefault(node.id, _Wait())
-                if patient and not wait.over():
-                    continue
-                done = self.one(node)
-                wait.heard(well=done.error is None)
-                yield done
-            self._counting.count()
+        for node in self._nodes():
+            wait = self._waits.setdefault(node.id, _Wait())
+            if wait.over():
+                wait.busy = True
+                threading.Thread(target=self._alone, args=(node, wait, heard), daemon=True).start()
+        self._counting.count()
+
+    def ended(self, patience_s: float) -> bool:
+        """Wait until no round is under way; tell whether that came about."""
+        until = time.monotonic() + patience_s
+        while any(wait.busy for wait in self._waits.values()):
+            if time.monotonic() > until:
+                return False
+            time.sleep(_LOOK_S)
+        return True
+
+    def _alone(self, node: Node, wait: _Wait, heard: Callable[[Round], None]) -> None:
+        done = Round(node=node.name, error=ServiceError("the round broke off", code="defect"))
+        try:
+            done = self.one(node)
+        finally:
+            wait.ended(well=done.error is None)
+            heard(done)
+
+    def _nodes(self) -> list[Node]:
+        with self._database.read() as tx:
+            return nodes.all_(tx)
 
     def one(self, node: Node) -> Round:
         """Do a round with one node."""
@@ -73,7 +101,7 @@ class Rounds:
         trouble: TutelaError | None = None
         try:
             voting.tell(self._database, node.id, self._identity.pin)
-            with Link(node, self._identity) as link:
+            with Link(node, self._identity, self._silence_s) as link:
                 while self._deliver(node, link):
                     answered += 1
                 followed += self._follow(node, link)
@@ -90,7 +118,7 @@ class Rounds:
             FetchError: the node does not answer.
             IntegrityError: what it answers is no log.
         """
-        with Link(node, self._identity) as link:
+        with Link(node, self._identity, self._silence_s) as link:
 
             def ours(side: Side, after: int) -> list[RecordRow]:
                 with self._database.read() as tx:
@@ -134,17 +162,19 @@ class Rounds:
 
 
 class _Wait:
-    """For how long a node that cannot be reached is left alone: twice as long each time."""
+    """Whether a round with a node is due: not while it is at one, and less often while it fails."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._wait_s, self._until = 0.0, 0.0
+        self.busy = False
 
     def over(self) -> bool:
-        """Tell whether it is worth another try."""
-        return self._clock() >= self._until
+        """Tell whether it is worth a try."""
+        return not self.busy and self._clock() >= self._until
 
-    def heard(self, *, well: bool) -> None:
-        """Say how the last try went."""
+    def ended(self, *, well: bool) -> None:
+        """Say how a round went: after each that failed it is left alone for twice as long."""
         self._wait_s = 0.0 if well else min(_LONGEST_WAIT_S, max(1.0, self._wait_s * 2))
         self._until = self._clock() + self._wait_s
+        self.busy = False
