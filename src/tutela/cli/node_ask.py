@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from sqlalchemy import Connection
@@ -19,7 +19,9 @@ from tutela.core.time import iso
 from tutela.exchange.federation import asking, nodes, pointers
 from tutela.exchange.federation.asking import Answered
 from tutela.exchange.federation.identity import Identity
-from tutela.exchange.federation.rounds import Round, Rounds
+
+if TYPE_CHECKING:
+    from tutela.exchange.federation.rounds import Round, Rounds
 
 SOME_FAILED = 1
 DIFFERENT = 4
@@ -155,6 +157,8 @@ def check(name: str, *, break_glass: str = "", config: Path | None = None) -> in
 
 
 def _rounds(office: Office) -> Rounds:
+    from tutela.exchange.federation.rounds import Rounds  # noqa: PLC0415 - heavy; for two of five
+
     federation = office.settings.federation
     identity = Identity.read(federation.key)
     library = office.settings.library.path
