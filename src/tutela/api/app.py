@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from litestar import Litestar
 from litestar.datastructures import State
-from litestar.exceptions import HTTPException
 
-from tutela.api import errors, security
+from tutela.api import security
 from tutela.api.callers import Callers
+from tutela.api.errors import HANDLERS
 from tutela.api.limits import Limits
 from tutela.api.office import Desk
 from tutela.api.routes import ROUTES
-from tutela.core.errors import TutelaError
 from tutela.edge.routes import refuse_unsaid
 
 
@@ -33,11 +32,7 @@ def build(desk: Desk) -> Litestar:
         ),
         guards=[security.authorised],
         before_send=[security.add_headers],
-        exception_handlers={
-            TutelaError: errors.on_ours,
-            HTTPException: errors.on_http,
-            Exception: errors.on_any,
-        },
+        exception_handlers=dict(HANDLERS),
         openapi_config=None,
         logging_config=None,
         request_max_body_size=desk.settings.api.body_mib << 20,

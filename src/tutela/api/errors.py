@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from typing import Final
 
 import structlog
 from litestar import Response
@@ -46,3 +48,10 @@ def _problem(status: HTTPStatus, title: str, detail: str, code: str) -> Response
     return Response(
         said, status_code=status, media_type="application/problem+json", headers=headers
     )
+
+
+HANDLERS: Final[Mapping[int | type[Exception], Callable[..., Response[object]]]] = {
+    TutelaError: on_ours,
+    HTTPException: on_http,
+    Exception: on_any,
+}
