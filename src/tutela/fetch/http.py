@@ -22,6 +22,7 @@ from tutela.core.errors import FetchError, UsageError
 _REDIRECTS = 3
 _MOVED = (301, 302, 303, 307, 308)
 _LONGEST_WAIT_S = 3600
+_DIGITS = 18
 # They write whole addresses and headers to the log of whoever sets one up.
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
@@ -206,7 +207,7 @@ def _refused(answer: httpx.Response, url: str) -> FetchError:
         f"{url}: the server says {answer.status_code}",
         code="status",
         status=answer.status_code,
-        wait_s=min(int(wait), _LONGEST_WAIT_S) if wait.isdecimal() and len(wait) < 9 else 0,
+        wait_s=min(int(wait[:_DIGITS]), _LONGEST_WAIT_S) if wait.isdecimal() else 0,
     )
 
 

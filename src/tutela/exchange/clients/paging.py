@@ -93,7 +93,7 @@ class Paging:
                 continue
             after, stalled = self._after(place, tail)
             yield Turned(rows, after, anew)
-            if stalled or self._too_empty(rows):
+            if stalled or self._too_empty(rows, after):
                 raise FetchError(
                     "the server gives the same page again and again, or none that leads on",
                     code="stalled",
@@ -154,6 +154,7 @@ class Paging:
                 hint="what came is kept; the next round goes on",
             )
 
-    def _too_empty(self, rows: list[Row]) -> bool:
-        self._empty = 0 if rows else self._empty + 1
+    def _too_empty(self, rows: list[Row], after: Place) -> bool:
+        """Tell whether too many pages said nothing but that there is another one."""
+        self._empty = 0 if rows or not after.token else self._empty + 1
         return self._empty > self._limits.empty_pages

@@ -38,7 +38,7 @@ _COMPARED = {IMAGE_PDQ: PDQ, VIDEO_MD5: "md5"}
 _LAST_SECOND = 253_402_300_799
 
 
-class _Record(msgspec.Struct):
+class _Record(msgspec.Struct, frozen=True):
     signalType: str  # noqa: N815 the protocol's names, as below
     hashValue: str  # noqa: N815
     hashStatus: str  # noqa: N815
@@ -47,7 +47,7 @@ class _Record(msgspec.Struct):
     CSPFeedbacks: Any = None
 
 
-class _Page(msgspec.Struct):
+class _Page(msgspec.Struct, frozen=True):
     hashRecords: list[msgspec.Raw]  # noqa: N815 the protocol's names, as below
     hasMoreRecords: bool  # noqa: N815
     nextSetTimestamp: int = 0  # noqa: N815

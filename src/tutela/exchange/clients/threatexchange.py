@@ -37,30 +37,30 @@ _PARTS_OF_TAG = 3
 _Number = int | Annotated[str, msgspec.Meta(max_length=40)]
 
 
-class _Tag(msgspec.Struct):
+class _Tag(msgspec.Struct, frozen=True):
     text: str = ""
 
 
-class _Tags(msgspec.Struct):
+class _Tags(msgspec.Struct, frozen=True):
     data: list[_Tag] = []
 
 
-class _Owner(msgspec.Struct):
+class _Owner(msgspec.Struct, frozen=True):
     id: _Number = ""
 
 
-class _Descriptor(msgspec.Struct):
+class _Descriptor(msgspec.Struct, frozen=True):
     id: _Number = ""
     owner: _Owner = _Owner()
     status: str = ""
     tags: _Tags | list[str] = []
 
 
-class _Descriptors(msgspec.Struct):
+class _Descriptors(msgspec.Struct, frozen=True):
     data: list[_Descriptor] = []
 
 
-class _Update(msgspec.Struct):
+class _Update(msgspec.Struct, frozen=True):
     id: _Number
     indicator: str = ""
     type: str = ""
@@ -69,11 +69,11 @@ class _Update(msgspec.Struct):
     descriptors: _Descriptors = _Descriptors()
 
 
-class _Paging(msgspec.Struct):
+class _Paging(msgspec.Struct, frozen=True):
     next: str | None = None
 
 
-class _Page(msgspec.Struct):
+class _Page(msgspec.Struct, frozen=True):
     data: list[msgspec.Raw]
     paging: _Paging = _Paging()
 
