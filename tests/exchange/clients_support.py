@@ -95,6 +95,7 @@ class Follower:
             mark.place,
             since=mark.place.since - seconds,
             asked_at=mark.place.asked_at - seconds,
+            full_at=mark.place.full_at - seconds,
         )
         self.live.apply([], msgspec.structs.replace(mark, place=place).encoded())
 

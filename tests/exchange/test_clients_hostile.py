@@ -502,7 +502,7 @@ def test_a_full_round_removes_what_is_not_listed_any_more(tmp_path, why):
         one.sync()
         fewer = {"data": [update(2), update(3)]}
         if why == "stale":
-            one.earlier(86 * 86_400 + int(time.time()) - AT)
+            one.earlier(86 * 86_400)
             server.answers = [fewer]
         else:
             server.answers = lambda asked: (410, b"") if "start_time" in asked.query else fewer
@@ -510,6 +510,20 @@ def test_a_full_round_removes_what_is_not_listed_any_more(tmp_path, why):
         assert "start_time" not in server.asked[-1].query
     assert (done.rows, done.removed, done.missing, done.entries) == (2, 3, 3, 2)
     assert one.values() == {pdq(2), pdq(3)}
+
+
+def test_a_list_that_is_said_to_be_empty_is_kept(tmp_path):
+    with serving([page(record(1), record(2)), page()]) as server:
+        one = follow(tmp_path, server)
+        one.sync()
+        one.earlier(31 * 86_400)
+        for _ in range(2):
+            assert one.sync(refused="emptied").entries == 2
+        server.answers = [page(record(3))]
+        done = one.sync()
+        assert int(server.asked[-1].query["startTimestamp"]) == 10
+    assert (done.added, done.missing) == (1, 2)
+    assert one.values() == {pdq(3)}
 
 
 def test_the_credential_is_the_users_alone_and_whole(tmp_path):

@@ -48,7 +48,7 @@ class Ncmec:
     zero = 0
     overlap_s = 15 * 60
     token_s = 12 * 3600  # "do not keep addresses of pages longer"
-    stale_s = 0
+    full_s = 0  # it tells deletions for ever
 
     def __init__(self, url: str, credential: NcmecCredential) -> None:
         self._url = url.rstrip("/")

@@ -7,7 +7,7 @@ Whatever the server does, a round ends: a page that names itself or an earlier o
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import msgspec
 
@@ -29,7 +29,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     """How far one is with a server, in seconds since 1970.
 
     Everything up to `since` is here. `token` names the next page of the range from `begin` to
-    `until` that is under way since `asked_at`. In a `full` round everything is listed.
+    `until` that is under way since `asked_at`. In a `full` round everything is listed; the last one
+    began at `full_at`.
     """
 
     since: int
@@ -38,6 +39,12 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     token: str = ""
     asked_at: int = 0
     full: bool = False
+    full_at: int = 0
+
+    @classmethod
+    def first(cls, client: Client, at: int) -> Self:
+        """Return where a full round begins."""
+        return cls(since=client.zero, full=True, full_at=at)
 
 
 class Turned(NamedTuple):
@@ -137,7 +144,7 @@ class Paging:
             self._token_refused = True
             return msgspec.structs.replace(place, token="")
         if error.status == _GONE and not place.full:
-            return Place(since=self._client.zero, full=True)
+            return Place.first(self._client, self._at)
         length_s = place.until - place.begin
         too_much = error.code in {"too_long", "too_slow"} or error.status in _TOO_MUCH_ASKED
         if not (self._client.windows and too_much and not place.token and length_s > _SHORTEST_S):

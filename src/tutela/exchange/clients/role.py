@@ -78,8 +78,8 @@ class Client(Protocol):
         overlap_s: How much earlier than where it stopped a round begins: clocks differ, and not
             all servers tell things in their order.
         token_s: For how long a token is good.
-        stale_s: After how long without a round everything is asked for anew, because deletions
-            may not be told any more; 0 for never.
+        full_s: How long after a full round the next one comes, because not all deletions are told
+            or told for ever; 0 for never.
     """
 
     kind: str
@@ -87,7 +87,7 @@ class Client(Protocol):
     zero: int
     overlap_s: int
     token_s: int
-    stale_s: int
+    full_s: int
 
     def page(self, since: int, until: int, token: str) -> Question:
         """Return how to ask for what was changed in a range of seconds, or for the page `token`."""

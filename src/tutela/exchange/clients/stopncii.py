@@ -66,7 +66,7 @@ class StopNcii:
     zero = ZERO
     overlap_s = 15 * 60
     token_s = 3600  # "not valid over long periods of time"
-    stale_s = 0
+    full_s = 30 * 24 * 3600
 
     def __init__(self, url: str, credential: StopNciiCredential) -> None:
         self._url, self._credential = url.rstrip("/"), credential

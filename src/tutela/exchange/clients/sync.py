@@ -7,7 +7,7 @@ quarantined. Entries that a full round no longer lists are `missing`, and remove
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -108,7 +108,7 @@ class ClientSync:
         if refused is None or self._waiting.rows:
             self._apply()
         if refused is None and self._mark.place.full:
-            self._end_of_full()
+            refused = self._end_of_full(at)
         return [self._told(refused)]
 
     def _received(self) -> Received:
@@ -128,8 +128,8 @@ class ClientSync:
 
     def _begun(self, at: int) -> Mark:
         """Return how far the list is, and open it if it is there."""
-        zero = Place(since=self._client.zero, full=True)
-        fresh = Mark(subscription=self.subscription.name, kind=self._client.kind, place=zero)
+        first = Place.first(self._client, at)
+        fresh = Mark(subscription=self.subscription.name, kind=self._client.kind, place=first)
         if not self._exists():
             return fresh
         self._list = self._open()
@@ -147,9 +147,9 @@ class ClientSync:
                 hint="follow this one under another name: --as or --prefix",
             )
         lost = mark.place.full and not self._seen.holds(mark.seen_bytes)
-        stale_s = self._client.stale_s
-        stale = stale_s and not mark.place.full and at - mark.place.since > stale_s
-        if lost or stale:
+        full_s = self._client.full_s
+        due = full_s and not mark.place.full and at - mark.place.full_at > full_s
+        if lost or due:
             return fresh
         self._stored = mark
         return mark
@@ -216,19 +216,32 @@ class ClientSync:
         same = (place.token, place.full) == (stored.place.token, stored.place.full)
         return same and 0 <= place.since - stored.place.since < _QUIET_S
 
-    def _end_of_full(self) -> None:
-        """Remove what the full round did not list, and go on with what changes from now on."""
+    def _end_of_full(self, at: int) -> FetchError | None:
+        """Remove what the full round did not list, and go on with what changes from now on.
+
+        A list that was there and is said to be empty is kept, and the error returned.
+        """
         assert self._list is not None, "a round that was applied has a list"
         info = self._list.info
-        entries = self._list.library.entries(info.number)
-        keys = (key_of(entry, self._client.kind) for entry in entries)
-        gone = (
-            Change(key.encode("utf-8", "surrogatepass"), None) for key in self._seen.missing(keys)
-        )
+        emptied = bool(info.entries and not self._mark.seen_bytes)
         place = msgspec.structs.replace(self._mark.place, full=False)
-        self._mark = msgspec.structs.replace(self._mark, place=place, seen_bytes=0)
+        keys: Iterator[str] = iter(())
+        if emptied:
+            place = Place.first(self._client, at)
+        else:
+            entries = self._list.library.entries(info.number)
+            keys = self._seen.missing(key_of(entry, self._client.kind) for entry in entries)
+        self._mark = msgspec.structs.replace(self._mark, place=place, seen_bytes=0, last="")
+        gone = (_change(key, None) for key in keys)
         self._counts.missing = self._list.apply(gone, self._mark.encoded()).removed
         self._seen.forget()
+        if not emptied:
+            return None
+        return FetchError(
+            "the server lists nothing at all any more",
+            code="emptied",
+            hint="what came before is kept; if it is right, tutela list remove",
+        )
 
     def _told(self, refused: TutelaError | None) -> Synced:
         counts = self._counts

@@ -90,7 +90,7 @@ class ThreatExchange:
     zero = 0
     overlap_s = 15 * 60
     token_s = 12 * 3600
-    stale_s = 85 * 24 * 3600
+    full_s = 85 * 24 * 3600  # it tells deletions for 90 days
 
     def __init__(self, url: str, credential: ThreatExchangeCredential, group: str) -> None:
         self._url, self._group = url.rstrip("/"), group
