@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import http.server
 import threading
 from dataclasses import replace
@@ -183,3 +184,83 @@ def serving(answers):
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+AT = 1_790_000_000
+TOKEN = f"12345678|{SECRET}"
+NS = "https://hashsharing.ncmec.org/hashsharing/v2"
+
+
+def pdq(number: int) -> str:
+    return hashlib.sha256(b"invented %d" % number).hexdigest()
+
+
+def md5(number: int) -> str:
+    return hashlib.md5(b"invented %d" % number).hexdigest()
+
+
+def record(number: int, **others) -> dict:
+    said = {
+        "lastModtimestamp": AT + number,
+        "signalType": "ImagePDQ",
+        "hashValue": pdq(number),
+        "hashStatus": "Active",
+        "caseNumbers": {str(number): "Active"},
+    }
+    return said | others
+
+
+def page(*records, token: str | None = None, more: bool | None = None, until: int = AT) -> dict:
+    return {
+        "count": len(records),
+        "nextPageToken": token,
+        "nextSetTimestamp": until,
+        "hasMoreRecords": bool(token) if more is None else more,
+        "hashRecords": list(records),
+    }
+
+
+def image(number: int, inside: str | None = None, *, member: int = 42) -> str:
+    prints = f"<pdq>{pdq(number)}</pdq><md5>{md5(number)}</md5>" if inside is None else inside
+    return (
+        f'<image><member id="{member}">Ex</member><timestamp>2026-10-24T15:10:00Z</timestamp>'
+        f"<id>i{number}</id><classification>A1</classification>"
+        f"<fingerprints>{prints}</fingerprints></image>"
+    )
+
+
+def gone(number: int) -> str:
+    return f'<deletedImage><member id="42">Ex</member><id>i{number}</id></deletedImage>'
+
+
+def document(*images: str, following: str = "") -> bytes:
+    paging = f"<paging><next>{following}</next></paging>" if following else ""
+    return (
+        f'<?xml version="1.0"?><queryResult xmlns="{NS}"><images count="{len(images)}">'
+        f'{"".join(images)}</images><videos count="0"/>{paging}</queryResult>'
+    ).encode()
+
+
+def update(number: int, *descriptors, **others) -> dict:
+    said = descriptors or ({"id": "77", "owner": {"id": "5"}, "status": "MALICIOUS"},)
+    return {
+        "id": str(number),
+        "indicator": pdq(number),
+        "type": "HASH_PDQ",
+        "last_updated": AT + number,
+        "should_delete": False,
+        "descriptors": {"data": list(said)},
+    } | others
+
+
+def follow(tmp_path, server, kind="stopncii", **options) -> Follower:
+    if kind == "threatexchange":
+        return Follower(tmp_path / kind, kind, f"{server.url}/v1", TOKEN, wanted=("99",), **options)
+    return Follower(tmp_path / kind, kind, f"{server.url}/v1", **options)
+
+
+CORRUPT = {
+    "stopncii": msgspec.json.encode(page(record(1), record(2)))[:-40],
+    "threatexchange": msgspec.json.encode({"data": [update(1)]})[:-5],
+    "ncmec": document(image(1), image(2))[:-30],
+}

@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Self
 from urllib.parse import urlsplit, urlunsplit
 
@@ -55,10 +57,14 @@ class Question:
 
 @dataclass(frozen=True)
 class Body:
-    """A body that comes in pieces; it begins at byte `begin` of the whole."""
+    """A body that comes in pieces; it begins at byte `begin` of the whole.
+
+    `date` is what time it is for the server, None where it does not say.
+    """
 
     begin: int
     pieces: Iterator[bytes]
+    date: datetime | None = None
 
 
 class Fetcher:
@@ -108,7 +114,8 @@ class Fetcher:
         late = threading.Event()
         try:
             with self._ending(bounds.seconds, late), self._answer(question, bounds) as answer:
-                yield Body(_begin(answer, question, url), _bounded(answer, url, bounds, until))
+                pieces = _bounded(answer, url, bounds, until)
+                yield Body(_begin(answer, question, url), pieces, _date(answer))
         except httpx.TimeoutException as error:
             raise FetchError(f"{url}: the server is silent", code="too_slow") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -199,6 +206,14 @@ def _begin(answer: httpx.Response, question: Question, url: str) -> int:
     if begin and not answer.headers.get("Content-Range", "").startswith(f"bytes {begin}-"):
         raise FetchError(f"{url}: the server sent another part than was asked for")
     return begin
+
+
+def _date(answer: httpx.Response) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(answer.headers.get("Date", ""))
+    except ValueError:
+        return None
+    return date if date.tzinfo is not None else date.replace(tzinfo=UTC)
 
 
 def _refused(answer: httpx.Response, url: str) -> FetchError:

@@ -112,7 +112,8 @@ class Paging:
 
     @property
     def _end(self) -> int:
-        return self._at - _MARGIN_S
+        """The second up to which may be asked: not one that is yet to come for the server."""
+        return min(self._at, self._wire.server_at or self._at) - _MARGIN_S
 
     def _range(self, place: Place) -> Place:
         """Begin the next range of time."""
@@ -124,10 +125,11 @@ class Paging:
 
     def _after(self, place: Place, tail: Tail) -> tuple[Place, bool]:
         """Return where one is after a page, and whether it leads nowhere."""
-        until = place.until
-        if not self._client.windows:
-            # A time to come would let the next round ask for nothing.
-            until = min(max(until, tail.latest), self._at)
+        # A time to come would let the next round ask for nothing, or too little.
+        if self._client.windows:
+            until = min(place.until, max(self._end, place.begin))
+        else:
+            until = min(max(place.until, tail.latest), self._at)
         if tail.more and (not tail.following or tail.following in self._known | {place.token}):
             return msgspec.structs.replace(place, token=""), True
         self._known.add(tail.following)

@@ -12,6 +12,8 @@ import msgspec
 from tutela.core.errors import InputError, SandboxError
 from tutela.exchange.clients import ncmec, stopncii, threatexchange
 from tutela.exchange.clients.role import Reader, Row, Tail, Terms
+from tutela.hashlist.format import RowError
+from tutela.hashlist.value import check
 from tutela.sandbox import UNREADABLE, Limits
 from tutela.sandbox.pool import Broken, Pool, Reply
 
@@ -44,7 +46,7 @@ def read_page(request: bytes, files: list[int], reply: Callable[[bytes], None]) 
     replies: list[bytes] = []
 
     def take(row: Row) -> None:
-        waiting.append(row)
+        waiting.append(_bounded(row))
         if len(waiting) >= _TOGETHER:
             replies.append(encode(Page(tuple(waiting))))
             waiting.clear()
@@ -60,6 +62,16 @@ def read_page(request: bytes, files: list[int], reply: Callable[[bytes], None]) 
     for part in replies:
         reply(part)
     reply(encode(Page(tuple(waiting), tail)))
+
+
+def _bounded(row: Row) -> Row:
+    """Return a row, without its entry where that carries more than an entry may."""
+    try:
+        if row.entry is not None:
+            check(row.entry)
+    except RowError as error:
+        return Row(row.key, bad=(*row.bad, error.at(0, row.key)))
+    return row
 
 
 class PageReader:

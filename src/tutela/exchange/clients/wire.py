@@ -50,10 +50,14 @@ USUAL = Limits()
 
 
 class Wire:
-    """Asks one server; a context manager that keeps its connection."""
+    """Asks one server; a context manager that keeps its connection.
+
+    `size_bytes` came so far; `server_at` is the second that it last was for the server, 0 where it
+    does not say.
+    """
 
     def __init__(self, limits: Limits, pause: Callable[[float], None] = time.sleep) -> None:
-        self.size_bytes = 0
+        self.size_bytes = self.server_at = 0
         self._limits, self._pause = limits, pause
         self._fetcher = Fetcher()
 
@@ -96,6 +100,7 @@ class Wire:
     def _fetch(self, question: Question, take: Callable[[bytes], object], most: int) -> None:
         bounds = Bounds(most, self._limits.page_s, self._limits.silence_s)
         with self._fetcher.ask(question, bounds) as body:
+            self.server_at = int(body.date.timestamp()) if body.date else self.server_at
             for piece in body.pieces:
                 self.size_bytes += len(piece)
                 take(piece)
