@@ -91,19 +91,21 @@ class PageReader:
         """
         self._pool.submit(self._request, [stream.fileno()])
         rows: list[Row] = []
+        tail: Tail | None = None
         while True:
             for event in self._pool.events(None):
                 match event:
                     case Reply():
                         page = self._page(event.payload)
                         rows += page.rows
-                        if page.tail is not None:
-                            tail = page.tail
+                        tail = page.tail or tail
                     case Broken():
                         raise event.error or SandboxError(
                             f"reading a page failed: {event.detail}", code=event.code
                         )
                     case _:
+                        if tail is None:
+                            raise SandboxError("the confined reader ended early", code="protocol")
                         return rows, tail
 
     def _page(self, payload: bytes) -> Page:

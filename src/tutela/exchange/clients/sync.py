@@ -21,7 +21,7 @@ from tutela.core.time import now
 from tutela.exchange.clients.kept import Mark, Quarantine, Seen, same_as_last
 from tutela.exchange.clients.paging import Paging, Place, Turned
 from tutela.exchange.clients.reading import page_reader
-from tutela.exchange.clients.role import Row, Terms, key_of
+from tutela.exchange.clients.role import Client, Row, Terms, key_of
 from tutela.exchange.clients.sources import client_of
 from tutela.exchange.clients.wire import USUAL, Limits, Wire
 from tutela.exchange.subscribe.subscription import Subscription, Subscriptions
@@ -40,7 +40,6 @@ class _Counts:
     replaced: int = 0
     removed: int = 0
     quarantined: int = 0
-    bad_values: int = 0
     missing: int = 0
 
     @property
@@ -76,7 +75,6 @@ class ClientSync:
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self.subscription = subscription
-        self._client = client_of(subscription)
         self._library, self._limits, self._pause = library, limits, pause
         folder = subscriptions.folder(subscription)
         self._seen, self._quarantine = Seen(folder), Quarantine(folder)
@@ -91,15 +89,18 @@ class ClientSync:
         """Bring the list up to date; what came before something was refused is kept.
 
         Raises:
-            UsageError: the library has another list of that name.
+            ServiceError: the credential cannot be read.
+            UsageError: it is none, or the library has another list of that name.
         """
-        at = int(now().timestamp())
-        self._mark = self._begun(at)
+        if self._exists():
+            self._list = self._open()
         refused: TutelaError | None = None
-        terms = Terms(self._client.kind, self._received(), scheme.names())
-        # The reader first: what is forked later would know the connection.
+        terms = Terms(self.subscription.kind, self._received(), scheme.names())
+        # What is forked knows what was there before: neither the credential nor the connection.
         with page_reader(terms) as reader, Wire(self._limits, self._pause) as wire:
-            paging = Paging(self._client, self._limits, at, wire, reader)
+            client, at = client_of(self.subscription), int(now().timestamp())
+            self._mark = self._begun(client, at)
+            paging = Paging(client, self._limits, at, wire, reader)
             try:
                 for turned in paging.pages(self._mark.place):
                     self._take(turned)
@@ -108,7 +109,7 @@ class ClientSync:
         if refused is None or self._waiting.rows:
             self._apply()
         if refused is None and self._mark.place.full:
-            refused = self._end_of_full(at)
+            refused = self._end_of_full(Place.first(client, at))
         return [self._told(refused)]
 
     def _received(self) -> Received:
@@ -126,14 +127,11 @@ class ClientSync:
         group = "".join(f"#{one}" for one in self.subscription.wanted)
         return self.subscription.url + group
 
-    def _begun(self, at: int) -> Mark:
-        """Return how far the list is, and open it if it is there."""
-        first = Place.first(self._client, at)
-        fresh = Mark(subscription=self.subscription.name, kind=self._client.kind, place=first)
-        if not self._exists():
-            return fresh
-        self._list = self._open()
-        kept = self._list.checkpoint()
+    def _begun(self, client: Client, at: int) -> Mark:
+        """Return how far the list is, and where it begins if it is not there."""
+        first = Place.first(client, at)
+        fresh = Mark(subscription=self.subscription.name, kind=client.kind, place=first)
+        kept = self._list.checkpoint() if self._list else b""
         if not kept:
             return fresh
         try:
@@ -147,7 +145,7 @@ class ClientSync:
                 hint="follow this one under another name: --as or --prefix",
             )
         lost = mark.place.full and not self._seen.holds(mark.seen_bytes)
-        full_s = self._client.full_s
+        full_s = client.full_s
         due = full_s and not mark.place.full and at - mark.place.full_at > full_s
         if lost or due:
             return fresh
@@ -184,9 +182,7 @@ class ClientSync:
     def _apply(self) -> None:
         """Apply the rows that wait, and keep how far we are, unless nothing of it is new."""
         rows, self._waiting.rows = self._waiting.rows, []
-        bad = [row for row in rows if row.entry is None and not row.gone]
-        self._counts.quarantined += len(bad)
-        self._counts.bad_values += sum(len(row.bad) for row in rows if row.entry is not None)
+        self._counts.quarantined += sum(row.entry is None and not row.gone for row in rows)
         self._quarantine.add(one for row in rows for one in row.bad)
         last = same_as_last(rows)
         if self._list and self._known_already(rows, last):
@@ -216,7 +212,7 @@ class ClientSync:
         same = (place.token, place.full) == (stored.place.token, stored.place.full)
         return same and 0 <= place.since - stored.place.since < _QUIET_S
 
-    def _end_of_full(self, at: int) -> FetchError | None:
+    def _end_of_full(self, first: Place) -> FetchError | None:
         """Remove what the full round did not list, and go on with what changes from now on.
 
         A list that was there and is said to be empty is kept, and the error returned.
@@ -227,11 +223,11 @@ class ClientSync:
         place = msgspec.structs.replace(self._mark.place, full=False)
         keys: Iterator[str] = iter(())
         if emptied:
-            place = Place.first(self._client, at)
+            place = first
         else:
             entries = self._list.library.entries(info.number)
-            keys = self._seen.missing(key_of(entry, self._client.kind) for entry in entries)
-        self._mark = msgspec.structs.replace(self._mark, place=place, seen_bytes=0, last="")
+            keys = self._seen.missing(key_of(entry, self.subscription.kind) for entry in entries)
+        self._mark = msgspec.structs.replace(self._mark, place=place, seen_bytes=0)
         gone = (_change(key, None) for key in keys)
         self._counts.missing = self._list.apply(gone, self._mark.encoded()).removed
         self._seen.forget()
