@@ -32,6 +32,8 @@ lists.publish   . . . x . . .
 lists.sync      . . . x . . x
 lists.feedback  . . . x . . x
 match           . . . x . . x
+nodes           . . . . x . .
+nodes.ask       x . x x . . .
 accounts        . . . . x . .
 policy          . . . . x . .
 audit.read      . . . . . x .

@@ -289,10 +289,10 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_rows(
 def test_stopped_it_says_how_to_go_on(crowd: Path, listed: Path):
     install(listed)
     command.new("OP-17", **WARRANT)
-    # A file without an end as far as this test goes: the one worker is still at it when the
-    # signal comes, however slow the machine is to see that the adding has begun.
-    with (crowd / "0-endless.bin").open("wb") as endless:
-        endless.truncate(16 << 30)
+    # The one worker is still at this file when the signal comes, however slow the machine is to
+    # see that the adding has begun. A larger one of holes is not read at all (`sparse_mib`).
+    with (crowd / "0-long.bin").open("wb") as long:
+        long.truncate(4_000 << 20)
     adding = in_a_process("add", "OP-17", crowd, "--label", "EXH01", "--jobs", "1")
     for _ in range(100):
         with opened() as office, office.database.read() as tx:

@@ -29,6 +29,8 @@ class Permission(enum.StrEnum):
     LISTS_SYNC = "lists.sync"  # get the entries of lists that one's organisation is a member of
     LISTS_FEEDBACK = "lists.feedback"  # confirm, dispute or report entries of such lists
     MATCH = "match"  # ask the matching service
+    NODES = "nodes"  # partner nodes: whom to trust, and with what
+    NODES_ASK = "nodes.ask"  # (team) ask partner nodes about media of a case
     ACCOUNTS = "accounts"  # invite, close, ask for roles
     POLICY = "policy"  # rules of this installation, scheme profiles
     AUDIT_READ = "audit.read"
@@ -48,6 +50,7 @@ ALLOWED: Final[dict[Role, frozenset[Permission]]] = {
         Permission.EXPORT,
         Permission.EXPORT_MEDIA,
         Permission.LISTS_READ,
+        Permission.NODES_ASK,
     },
     Role.GRADER: _EVERYBODY
     | {
@@ -66,6 +69,7 @@ ALLOWED: Final[dict[Role, frozenset[Permission]]] = {
         Permission.SERIES,
         Permission.EXPORT,
         Permission.LISTS_READ,
+        Permission.NODES_ASK,
     },
     Role.SUPERVISOR: _EVERYBODY
     | {
@@ -84,9 +88,16 @@ ALLOWED: Final[dict[Role, frozenset[Permission]]] = {
         Permission.LISTS_SYNC,
         Permission.LISTS_FEEDBACK,
         Permission.MATCH,
+        Permission.NODES_ASK,
     },
     Role.ADMINISTRATOR: _EVERYBODY
-    | {Permission.ACCOUNTS, Permission.POLICY, Permission.APPROVE, Permission.LISTS_READ},
+    | {
+        Permission.ACCOUNTS,
+        Permission.POLICY,
+        Permission.APPROVE,
+        Permission.LISTS_READ,
+        Permission.NODES,
+    },
     # Nobody who grades or settles: the log says what they must not know yet.
     Role.AUDITOR: _EVERYBODY | {Permission.AUDIT_READ},
     Role.LIST_MEMBER: _EVERYBODY
@@ -110,5 +121,6 @@ OF_A_CASE: Final = frozenset(
         Permission.EXPORT,
         Permission.EXPORT_MEDIA,
         Permission.DELETE_CASE,
+        Permission.NODES_ASK,
     }
 )

@@ -127,6 +127,21 @@ _PUBLICATION: Mapping[str, str] = {
     "subscription.refused": "A source, a list or the rest of it was refused, and why; said once.",
     "subscription.reported": "Something was said of an entry to its source; the words are beside.",
 }
+_FEDERATION: Mapping[str, str] = {
+    "node.added": "A partner node is trusted by its key; its name is kept beside the log.",
+    "node.changed": "A partner node may do other things, or has another key or address.",
+    "node.removed": "A partner node is trusted no more.",
+    "node.restarted": "Messages with a partner node are numbered anew, on both sides.",
+    "node.sent": "A message for a partner node was made: kind, number, SHA-256, what it counts.",
+    "node.answered": "It was answered: SHA-256 of both.",
+    "node.taken": "A message of a partner node was taken and answered: SHA-256 of both.",
+    "node.refused": "A message of a partner node was refused as it came, and why; nothing changed.",
+    "node.capped": "A partner node asked about as many contents as it may in a day.",
+    "node.pointed": "A partner node was told that a media or an entry is known here.",
+    "node.listed": "Changes of a list were given to a partner node.",
+    "node.followed": "Changes of a list of a partner node came into the library.",
+    "vote.partner": "The vote of another nation on a media was counted, or taken back.",
+}
 _INSTALLATION: Mapping[str, str] = {
     "audit.exported": "Events of the log were exported, in which format.",
     "audit.erased": "Words kept beside an event were erased; why, and by what authority, is kept.",
@@ -147,6 +162,7 @@ GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
     "Exchange of lists": _EXCHANGE,
     "Matching for platforms": _MATCHING,
     "Publications and subscriptions": _PUBLICATION,
+    "Partner nodes": _FEDERATION,
     "Installation": _INSTALLATION,
 }
 ACTIONS: Final[Mapping[str, str]] = {
@@ -162,7 +178,7 @@ Every change and every view of a clear picture is one event. An event is canonic
 | `seq` | the number of the event, from 0 without a gap |
 | `at` | when, in UTC, to the microsecond |
 | `by` | number of the account, or null for the system and for direct use of the database |
-| `via` | `web`, `cli`, `api`, `system` or `break-glass` |
+| `via` | `web`, `cli`, `api`, `node` (a partner node), `system` or `break-glass` |
 | `act` | what happened: an action of the tables below |
 | `on` | what it concerns: `case:3`, `media:12`, `account:4`, ... |
 | `data` | facts: numbers, codes, truths; never names, addresses, paths or free words |

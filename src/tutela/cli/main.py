@@ -45,6 +45,9 @@ app.command(
     "tutela.cli.case:app", name="case", help="Make cases, add evidence, export what was graded."
 )
 app.command("tutela.cli.list:app", name="list", help="Import, export and publish hash lists.")
+app.command(
+    "tutela.cli.node:app", name="node", help="Trust and ask partner nodes of other nations."
+)
 app.command("tutela.cli.account:app", name="account", help="Invite people, and let programs in.")
 app.command("tutela.cli.audit:app", name="audit", help="Verify, sign, prove and export the log.")
 app.command("tutela.cli.vault:app", name="vault", help="Check the kept media, change their key.")

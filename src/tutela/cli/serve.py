@@ -19,9 +19,10 @@ from tutela.access import seal
 from tutela.api import app as programs
 from tutela.api.office import Desk
 from tutela.audit import checkpoint
+from tutela.cli import serve_nodes
 from tutela.cli.list_publish import ceremony_of
 from tutela.core import settings as core_settings
-from tutela.core.errors import ServiceError, TutelaError
+from tutela.core.errors import ServiceError, TutelaError, UsageError
 from tutela.core.settings import ApiSettings, ExchangeSettings, Settings, WebSettings
 from tutela.evidence.render import Renderer
 from tutela.evidence.vault import Vault, master_key
@@ -46,30 +47,33 @@ LOOK_S = 60
 def serve(
     *,
     api: bool = False,
+    federation: bool = False,
     host: str | None = None,
     port: int | None = None,
     config: Path | None = None,
 ) -> int:
-    """Serve the pages for people, or the API for programs, until interrupted.
+    """Serve the pages for people, the API for programs, or partner nodes, until interrupted.
 
     People sign in at the address of `[web] origin`. Put a server that speaks TLS in front of it
     where others than this machine shall reach it.
 
     Args:
         api: Serve programs (lists, matching) instead of people, at `[api] host` and `port`.
+        federation: Serve partner nodes instead, at `[federation] host` and `port`.
         host: Address to listen on.
         port: Port to listen on.
         config: Settings file.
     """
+    if api and federation:
+        raise UsageError("one process serves programs or partner nodes", hint="start two")
+    whom = "api" if api else "federation" if federation else "web"
     settings = core_settings.load(config)
     given = {"host": host, "port": port}
     settings = core_settings.override(
-        settings,
-        "api" if api else "web",
-        {key: value for key, value in given.items() if value is not None},
+        settings, whom, {key: value for key, value in given.items() if value is not None}
     )
     _log_plainly()
-    return _serve_programs(settings) if api else _serve_people(settings)
+    return _SERVES[whom](settings)
 
 
 def _serve_people(settings: Settings) -> int:
@@ -111,6 +115,17 @@ def _serve_programs(settings: Settings) -> int:
     return 0
 
 
+def _serve_nodes(settings: Settings) -> int:
+    seconds = settings.federation.seconds
+    with (
+        serve_nodes.served(settings) as (listening, doing),
+        _every(serve_nodes.LOOK_S, "nodes were not looked up", doing.look),
+        _every(seconds, "the round of partner nodes broke off", doing.go),
+    ):
+        _listen(listening, settings.federation.url)
+    return 0
+
+
 def _settle() -> None:
     """Keep what was loaded out of later collections of garbage, and let threads take turns sooner.
 
@@ -143,27 +158,29 @@ def _log_plainly() -> None:
 
 
 def _run(built: Litestar, at: WebSettings | ApiSettings) -> None:
-    server = uvicorn.Server(
-        uvicorn.Config(
-            built,
-            host=at.host,
-            port=at.port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            # Half the cost of a small request of what Python alone does.
-            loop="uvloop",
-            http="httptools",
-            timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=10,
-        )
+    listening = uvicorn.Config(
+        built,
+        host=at.host,
+        port=at.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # Half the cost of a small request of what Python alone does.
+        loop="uvloop",
+        http="httptools",
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=10,
     )
-    print(f"Tutela listens at {at.origin} (Ctrl-C ends it)", file=sys.stderr)
+    _listen(listening, at.origin)
+
+
+def _listen(listening: uvicorn.Config, origin: str) -> None:
+    print(f"Tutela listens at {origin} (Ctrl-C ends it)", file=sys.stderr)
     try:
-        server.run()
+        uvicorn.Server(listening).run()
     except SystemExit as error:
         raise ServiceError(
-            f"cannot listen on {at.host}, port {at.port}",
+            f"cannot listen on {listening.host}, port {listening.port}",
             hint="is another tutela serve running? --port chooses another",
         ) from error
 
@@ -206,3 +223,6 @@ def _every(seconds: float, otherwise: str, do: Callable[[], object]) -> Iterator
     finally:
         ended.set()
         thread.join()
+
+
+_SERVES = {"web": _serve_people, "api": _serve_programs, "federation": _serve_nodes}

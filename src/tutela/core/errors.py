@@ -112,17 +112,25 @@ class SandboxError(ServiceError):
 class FetchError(ServiceError):
     """Something could not be fetched; `status` is what the server said, 0 where it said nothing.
 
-    `wait_s` is for how long it asks not to be asked again. Codes: `unreachable`, `status`,
-    `too_long`, `too_slow`, `redirected`.
+    `said` is the beginning of what it said beside that, `wait_s` for how long it asks not to be
+    asked again. Codes: `unreachable`, `status`, `too_long`, `too_slow`, `redirected`.
     """
 
     default_code = "unreachable"
 
-    def __init__(
-        self, message: str, *, code: str = "", hint: str = "", status: int = 0, wait_s: int = 0
+    def __init__(  # noqa: PLR0913 what a server may have said
+        self,
+        message: str,
+        *,
+        code: str = "",
+        hint: str = "",
+        status: int = 0,
+        said: bytes = b"",
+        wait_s: int = 0,
     ) -> None:
         super().__init__(message, code=code, hint=hint)
         self.status = status
+        self.said = said
         self.wait_s = wait_s
 
 

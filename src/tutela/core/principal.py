@@ -22,11 +22,15 @@ class Role(enum.StrEnum):
 
 
 class Via(enum.StrEnum):
-    """How an account came in; `BREAK_GLASS` is direct use of the database, always in the log."""
+    """How an account came in; `BREAK_GLASS` is direct use of the database, always in the log.
+
+    `NODE` is a partner node, which has no account here.
+    """
 
     WEB = "web"
     CLI = "cli"
     API = "api"
+    NODE = "node"
     BREAK_GLASS = "break-glass"
     SYSTEM = "system"
 

@@ -275,6 +275,44 @@ class ExchangeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     ] = 64
 
 
+class FederationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How `tutela serve --federation` speaks with partner nodes: installations of other nations."""
+
+    host: Annotated[str, msgspec.Meta(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535, description="Port to listen on.")] = 8472
+    url: Annotated[
+        str,
+        msgspec.Meta(description="The address at which partner nodes reach this one, `https`."),
+    ] = "https://localhost:8472"
+    name: Annotated[
+        str, msgspec.Meta(description="What this node is called by its partners, such as `de`.")
+    ] = ""
+    country: Annotated[
+        str, msgspec.Meta(description="Its nation: ISO 3166-1 alpha-2, such as `DE`.")
+    ] = ""
+    contact: Annotated[
+        str,
+        msgspec.Meta(
+            description="Whom a partner asks about what is known here: a desk, no person."
+        ),
+    ] = ""
+    key: Annotated[
+        Path,
+        msgspec.Meta(description="Key of this node, made by `tutela node key`."),
+    ] = msgspec.field(default_factory=lambda: _data_home() / "keys" / "node.key")
+    answer_lists: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(
+            description="Lists of the library in which questions of partners are looked up, beside "
+            "the media of cases; only lists that are yours to speak of."
+        ),
+    ] = ()
+    seconds: Annotated[
+        int,
+        msgspec.Meta(ge=1, description="How often waiting messages are sent, and lists synced."),
+    ] = 10
+
+
 class CliSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Who the command line is."""
 
@@ -296,6 +334,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     api: ApiSettings = msgspec.field(default_factory=ApiSettings)
     match: MatchSettings = msgspec.field(default_factory=MatchSettings)
     exchange: ExchangeSettings = msgspec.field(default_factory=ExchangeSettings)
+    federation: FederationSettings = msgspec.field(default_factory=FederationSettings)
     cli: CliSettings = msgspec.field(default_factory=CliSettings)
 
 

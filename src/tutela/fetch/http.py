@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -24,7 +25,8 @@ from tutela.core.errors import FetchError, UsageError
 _REDIRECTS = 3
 _MOVED = (301, 302, 303, 307, 308)
 _LONGEST_WAIT_S = 3600
-_DIGITS = 18
+_DIGITS = 18  # of a number of seconds
+_SAID_BYTES = 4096  # of what a server says to a refusal
 # They write whole addresses and headers to the log of whoever sets one up.
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
@@ -72,11 +74,16 @@ class Fetcher:
 
     Redirects of a GET are followed within the same scheme, host and port, three times at most. What
     is sent compressed is not expanded. The `*_proxy` variables of the environment are heeded.
+
+    Args:
+        verify: Whom to believe; the authorities that the system does if left out.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, verify: ssl.SSLContext | None = None) -> None:
         self._client = httpx.Client(
-            follow_redirects=False, headers={"User-Agent": "tutela", "Accept-Encoding": "identity"}
+            follow_redirects=False,
+            headers={"User-Agent": "tutela", "Accept-Encoding": "identity"},
+            verify=True if verify is None else verify,
         )
         self._socket: socket.socket | None = None
 
@@ -85,6 +92,10 @@ class Fetcher:
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Close the connections."""
+        self.close()
+
+    def close(self) -> None:
         """Close the connections."""
         self._client.close()
 
@@ -222,6 +233,7 @@ def _refused(answer: httpx.Response, url: str) -> FetchError:
         f"{url}: the server says {answer.status_code}",
         code="status",
         status=answer.status_code,
+        said=next(answer.iter_raw(_SAID_BYTES), b""),
         wait_s=min(int(wait[:_DIGITS]), _LONGEST_WAIT_S) if wait.isdecimal() else 0,
     )
 

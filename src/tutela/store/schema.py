@@ -17,10 +17,19 @@ from tutela.core.errors import IntegrityError, UsageError
 from tutela.store import soundness
 from tutela.store.database import Database
 from tutela.store.migrations import dialect
-from tutela.store.tables import access, audit, casework, exchange, grading, matching, vault
+from tutela.store.tables import (
+    access,
+    audit,
+    casework,
+    exchange,
+    federation,
+    grading,
+    matching,
+    vault,
+)
 
 # Importing them is what makes their tables known.
-DOMAINS = (access, casework, grading, vault, audit, exchange, matching)
+DOMAINS = (access, casework, grading, vault, audit, exchange, matching, federation)
 STEPS = Path(dialect.__file__).parent / "versions"
 UPGRADE_LOCK = 0x7475_7465_6C61  # any number, the same in every process
 

@@ -67,7 +67,7 @@ class Wire:
 
     def __exit__(self, *_: object) -> None:
         """Close the connection."""
-        self._fetcher.__exit__()
+        self._fetcher.close()
 
     def page(self, question: Question, read: Callable[[IO[bytes]], _T]) -> _T:
         """Return what `read` makes of the answer; ask again where either failed for now.

@@ -47,17 +47,23 @@ def changes_of(listed: Iterable[Listed], view: ListView) -> Iterator[Change]:
         yield Change(str(one.id).encode(), entry_of(one, own) if one.state in SERVED else None)
 
 
+def lines_of(listed: Iterable[Listed], view: ListView) -> Iterator[bytes]:
+    """Yield what changed, a line of JSON for each entry."""
+    for one in listed:
+        if one.state in SERVED:
+            own = Provenance(view.name, _SOURCE, 0, one.changed_at, view.owner)
+            line = _encode(EntryRow.of(entry_of(one, own)))
+        else:
+            line = _encode(Gone(1, "gone", one.id, one.state.value))
+        yield line + b"\n"
+
+
 def write_step(path: Path, listed: Iterable[Listed], view: ListView) -> Written:
     """Write what changed, a line for each entry."""
     lines = 0
     with path.open("xb") as stream:
-        for one in listed:
-            if one.state in SERVED:
-                own = Provenance(view.name, _SOURCE, 0, one.changed_at, view.owner)
-                line = _encode(EntryRow.of(entry_of(one, own)))
-            else:
-                line = _encode(Gone(1, "gone", one.id, one.state.value))
-            stream.write(line + b"\n")
+        for line in lines_of(listed, view):
+            stream.write(line)
             lines += 1
     return Written(path, lines)
 

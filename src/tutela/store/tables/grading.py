@@ -16,9 +16,10 @@ class Grade(Table):
 
     `basis` is `viewed` (a vote), `known` (an exact match of a trusted entry), `inferred` (a stack
     member that was not displayed), `imported` (another system's word), `second` (a blind second
-    reading), `adjudicated`, `cleared` (taken back: `code` is null) or `undone` (`code` is what
-    stands again). `facets` are the axes chosen (generation, self-generated, ...), `law` the
-    jurisdiction whose law was applied.
+    reading), `adjudicated`, `cleared` (taken back: `code` is null), `undone` (`code` is what
+    stands again) or `partner` (the vote of another nation; `code` is null where it took it back).
+    `facets` are the axes chosen (generation, self-generated, ...), `law` the jurisdiction whose law
+    was applied.
     """
 
     __tablename__ = "grades"

@@ -1,0 +1,1 @@
+"""Federation: installations of several nations that ask, vote and share lists with one another."""

@@ -1,0 +1,151 @@
+"""Messages from a node: each taken once and in its order, however often it comes.
+
+A message that does not belong here (another sender, receiver, number or clock) is refused as it
+came: nothing changes but the log, and the sender keeps it. What is taken gets an answer, which may
+be that policy refuses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from sqlalchemy import Connection, insert, select, update
+
+from tutela.audit import log
+from tutela.audit.log import Event, Value
+from tutela.core.errors import ConflictError, InputError, TutelaError
+from tutela.core.time import now
+from tutela.exchange.federation import nodes
+from tutela.exchange.federation.message import (
+    CLOCKS_APART,
+    Message,
+    Reply,
+    decoded,
+    encoded,
+    sha256,
+)
+from tutela.exchange.federation.nodes import Node
+from tutela.store import Database
+from tutela.store.tables.federation import Node as NodeRow
+from tutela.store.tables.federation import NodeTaken
+
+# Does what a message says within the transaction, and returns the whole answer: what it refuses is
+# a code in `Reply.refused`.
+Act = Callable[[Connection, Node, Message], bytes]
+
+
+class Inbox:
+    """Takes messages for one installation.
+
+    Args:
+        database: Where it keeps them.
+        pin: The own pin.
+        acts: What to do, by kind of message.
+    """
+
+    def __init__(self, database: Database, pin: bytes, acts: Mapping[str, Act]) -> None:
+        self._database, self._pin, self._acts = database, pin, acts
+        self._told: dict[int, tuple[str, bytes]] = {}
+
+    def take(self, node: Node, body: bytes) -> bytes:
+        """Do what a message says, once; return the answer.
+
+        Raises:
+            InputError: it is no message, or not one from this node to this one.
+            ConflictError: it is not the next one (code `order`), of another run of numbers
+                (`stream`), or other than it was under its number (`replayed`).
+        """
+        try:
+            message = self._addressed(node, body)
+            with self._database.write() as tx:
+                return self._once(tx, nodes.locked(tx, node.id), message, body)
+        except (InputError, ConflictError) as error:
+            self._refused(node, body, error)
+            raise
+
+    def _addressed(self, node: Node, body: bytes) -> Message:
+        message = decoded(body, Message)
+        if (message.sender, message.receiver) != (node.pin.hex(), self._pin.hex()):
+            raise InputError("this message is not from you to this node", code="addressed")
+        if message.at > now() + CLOCKS_APART:
+            raise InputError(
+                f"this message was made in the future: {message.at:%Y-%m-%d %H:%M} UTC",
+                code="clock",
+                hint="one of the two clocks is wrong",
+            )
+        return message
+
+    def _once(self, tx: Connection, node: Node, message: Message, body: bytes) -> bytes:
+        stream = bytes.fromhex(message.stream)
+        before = tx.execute(
+            select(NodeTaken.sha256, NodeTaken.answer).where(
+                NodeTaken.node_id == node.id,
+                NodeTaken.stream == stream,
+                NodeTaken.number == message.number,
+            )
+        ).one_or_none()
+        if before is not None:
+            if before.sha256 != sha256(body):
+                raise ConflictError(
+                    f"number {message.number} was another message before", code="replayed"
+                )
+            kept: bytes = before.answer
+            return kept
+        if node.in_stream not in (None, stream):
+            raise ConflictError(
+                "this message is of another run of numbers",
+                code="stream",
+                hint="after a restored backup both operators run: tutela node restart",
+            )
+        if message.number != node.in_number + 1:
+            raise ConflictError(
+                f"message {message.number} came, and {node.in_number + 1} is the next", code="order"
+            )
+        return self._taken(tx, node, message, body)
+
+    def _taken(self, tx: Connection, node: Node, message: Message, body: bytes) -> bytes:
+        act = self._acts.get(message.kind)
+        try:
+            answer = act(tx, node, message) if act else refusal(message, "kind")
+        except InputError as error:
+            # Its number is used up all the same, or nothing would ever come after it.
+            answer = refusal(message, error.code)
+        stream = bytes.fromhex(message.stream)
+        tx.execute(
+            insert(NodeTaken).values(
+                node_id=node.id,
+                stream=stream,
+                number=message.number,
+                kind=message.kind,
+                sha256=sha256(body),
+                answer=answer,
+                taken_at=now(),
+            )
+        )
+        values = {"in_stream": stream, "in_number": message.number}
+        tx.execute(update(NodeRow).where(NodeRow.id == node.id).values(**values))
+        facts: dict[str, Value] = {
+            "kind": message.kind,
+            "number": message.number,
+            "stream": message.stream,
+        }
+        facts |= {"message": sha256(body).hex(), "answer": sha256(answer).hex()}
+        if said := decoded(answer, Reply).refused:
+            facts["refused"] = said
+        log.record_many(tx, node.principal, [Event("node.taken", node.subject, facts)])
+        return answer
+
+    def _refused(self, node: Node, body: bytes, error: TutelaError) -> None:
+        """Write to the log what was refused; the same again and again is one event."""
+        said = error.code, sha256(body)
+        if self._told.get(node.id) == said:
+            return
+        self._told[node.id] = said
+        with self._database.write() as tx:
+            facts: dict[str, Value] = {"code": error.code, "message": sha256(body).hex()}
+            log.record_many(tx, node.principal, [Event("node.refused", node.subject, facts)])
+
+
+def refusal(message: Message, code: str) -> bytes:
+    """Return the answer that a message was taken and nothing done, and why."""
+    return encoded(Reply(number=message.number, refused=code))
