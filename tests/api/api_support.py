@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import uvicorn
 from sqlalchemy import insert, select, update
 
@@ -229,3 +230,16 @@ class Serving:
     def __exit__(self, *_: object) -> None:
         self.server.should_exit = True
         self.thread.join()
+
+
+class NamedServing(Serving):
+    """Pages name the next one by the address that programs use, which is known once it listens."""
+
+    def __enter__(self) -> str:
+        base = super().__enter__()
+        desk = self.exchange.desk
+        settings = msgspec.structs.replace(
+            desk.settings, api=msgspec.structs.replace(desk.settings.api, origin=base)
+        )
+        self.built.state["desk"] = replace(desk, settings=settings)
+        return base

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import api_support as support
-import msgspec
 import pytest
 import requests
 from threatexchange.exchanges.clients.fb_threatexchange.api import (
@@ -27,19 +24,6 @@ from tutela.exchange import feedback
 from tutela.exchange.model import Verdict
 
 SIGNALS = [PdqSignal, VideoMD5Signal]
-
-
-class Serving(support.Serving):
-    """Pages name the next one by the address that programs use, which is known once it listens."""
-
-    def __enter__(self) -> str:
-        base = super().__enter__()
-        desk = self.exchange.desk
-        settings = msgspec.structs.replace(
-            desk.settings, api=msgspec.structs.replace(desk.settings.api, origin=base)
-        )
-        self.built.state["desk"] = replace(desk, settings=settings)
-        return base
 
 
 class Syncing:
@@ -70,7 +54,7 @@ def test_full_and_incremental_sync_update_and_deletion(exchange):
         support.image(1), support.image(2, tags=("series-7",)), support.video(3)
     )
     exchange.date_back(60)
-    with Serving(exchange) as base:
+    with support.NamedServing(exchange) as base:
         platform = Syncing(base, exchange.members["platform"], exchange.list_id)
         platform.sync()
         assert set(platform.signals[PdqSignal]) == {support.pdq(1), support.pdq(2)}
@@ -95,7 +79,7 @@ def test_full_and_incremental_sync_update_and_deletion(exchange):
 
 
 def test_the_first_sync_of_an_empty_list(exchange):
-    with Serving(exchange) as base:
+    with support.NamedServing(exchange) as base:
         platform = Syncing(base, exchange.members["platform"], exchange.list_id)
         assert platform.sync() == 1
         assert platform.signals == {}
@@ -104,7 +88,7 @@ def test_the_first_sync_of_an_empty_list(exchange):
 def test_it_turns_pages_and_sends_a_second_once(exchange):
     exchange.add(*(support.image(number) for number in range(250)))
     exchange.date_back(60)
-    with (serving := Serving(exchange)) as base:
+    with (serving := support.NamedServing(exchange)) as base:
         platform = Syncing(base, exchange.members["platform"], exchange.list_id)
         assert platform.sync() == 3
         assert len(platform.signals[PdqSignal]) == 250
@@ -127,7 +111,7 @@ def test_a_value_that_another_entry_holds_is_not_deleted(exchange):
     )
     first, _ = exchange.add(one, twin)
     exchange.date_back(60)
-    with Serving(exchange) as base:
+    with support.NamedServing(exchange) as base:
         platform = Syncing(base, exchange.members["platform"], exchange.list_id)
         platform.sync()
         exchange.withdraw(first)
@@ -141,7 +125,7 @@ def test_a_value_that_another_entry_holds_is_not_deleted(exchange):
 def test_what_was_deleted_is_told_by_number(exchange):
     (first,) = exchange.add(support.image(1))
     exchange.date_back(60)
-    with Serving(exchange) as base:
+    with support.NamedServing(exchange) as base:
         platform = Syncing(base, exchange.members["platform"], exchange.list_id)
         before = ThreatUpdatesDelta(exchange.list_id)
         before.incremental_sync_from_threatexchange(platform.client)
@@ -160,7 +144,7 @@ def test_other_reads_of_the_client(exchange):
     exchange.add(support.image(5, support.Coded("INT", "ncmec", "none")), list_id=allowed)
     exchange.join(exchange.members["platform"], allowed)
     exchange.date_back(60)
-    with Serving(exchange) as base:
+    with support.NamedServing(exchange) as base:
         platform = Syncing(base, exchange.members["platform"], exchange.list_id)
         client = platform.client
         assert client.get_privacy_group(exchange.list_id).name == "Known"
@@ -190,7 +174,7 @@ def test_other_reads_of_the_client(exchange):
 def test_reactions_come_back_to_the_owner(exchange):
     _, second = exchange.add(support.image(1), support.image(2))
     exchange.date_back(60)
-    with Serving(exchange) as base:
+    with support.NamedServing(exchange) as base:
         platform = Syncing(base, exchange.members["platform"], exchange.list_id)
         platform.sync()
         descriptors = {

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "casework")]
+_HERE = Path(__file__).parent
+sys.path[:0] = [str(path) for path in (_HERE, _HERE.with_name("casework"), _HERE.with_name("api"))]
 
 from casework_office import Office  # noqa: E402 found by the path above
 from exchange_lists import Lists  # noqa: E402 likewise

@@ -121,10 +121,11 @@ _PUBLICATION: Mapping[str, str] = {
     "publication.rotated": "Other keys sign for a role of the publication.",
     "publication.renewed": "Root and targets of the publication run for another year.",
     "publication.accepted": "Drafts that were signed elsewhere were published.",
-    "subscription.begun": "A publication is followed; its address is kept beside the log.",
-    "subscription.ended": "A publication is followed no more.",
-    "subscription.applied": "A generation of a list of others came into the library.",
-    "subscription.refused": "A publication or a list of it was refused, and why; said once.",
+    "subscription.begun": "A source of lists is followed; its address is kept beside the log.",
+    "subscription.ended": "A source of lists is followed no more.",
+    "subscription.applied": "A generation or pages of a list of others came into the library.",
+    "subscription.refused": "A source, a list or the rest of it was refused, and why; said once.",
+    "subscription.reported": "Something was said of an entry to its source; the words are beside.",
 }
 _FEDERATION: Mapping[str, str] = {
     "node.added": "A partner node is trusted by its key; its name is kept beside the log.",

@@ -49,9 +49,10 @@ for _verb, _place, _help, _group in (
     ("published", "list_owned:published", "Show the lists that you own or may use.", PUBLISHED),
     ("close", "list_owned:close", "Let nothing more be added.", PUBLISHED),
     ("keys", "list_keys:app", "Make, rotate and use the keys of a publication.", PUBLISHED),
-    ("subscribe", "list_sync:subscribe", "Follow lists that others publish.", MATCHED),
-    ("unsubscribe", "list_sync:unsubscribe", "Follow a publication no more.", MATCHED),
+    ("subscribe", "list_sync:subscribe", "Follow lists that others publish or serve.", MATCHED),
+    ("unsubscribe", "list_sync:unsubscribe", "Follow a source no more.", MATCHED),
     ("sync", "list_sync:sync", "Bring the lists that are followed up to date.", MATCHED),
+    ("report", "list_sync:report", "Say something of an entry to its source.", MATCHED),
 ):
     app.command(f"tutela.cli.{_place}", name=_verb, help=_help, group=_group)
 

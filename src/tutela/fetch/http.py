@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Self
 from urllib.parse import urlsplit, urlunsplit
 
@@ -24,6 +26,7 @@ _REDIRECTS = 3
 _MOVED = (301, 302, 303, 307, 308)
 _LONGEST_WAIT_S = 3600
 _CONNECT_S = 10.0
+_DIGITS = 18  # of a number of seconds
 _SAID_BYTES = 4096  # of what a server says to a refusal
 # They write whole addresses and headers to the log of whoever sets one up.
 for _name in ("httpx", "httpcore"):
@@ -57,10 +60,14 @@ class Question:
 
 @dataclass(frozen=True)
 class Body:
-    """A body that comes in pieces; it begins at byte `begin` of the whole."""
+    """A body that comes in pieces; it begins at byte `begin` of the whole.
+
+    `date` is what time it is for the server, None where it does not say.
+    """
 
     begin: int
     pieces: Iterator[bytes]
+    date: datetime | None = None
 
 
 class Fetcher:
@@ -119,7 +126,8 @@ class Fetcher:
         late = threading.Event()
         try:
             with self._ending(bounds.seconds, late), self._answer(question, bounds) as answer:
-                yield Body(_begin(answer, question, url), _bounded(answer, url, bounds, until))
+                pieces = _bounded(answer, url, bounds, until)
+                yield Body(_begin(answer, question, url), pieces, _date(answer))
         except httpx.TimeoutException as error:
             raise FetchError(f"{url}: the server is silent", code="too_slow") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -212,15 +220,31 @@ def _begin(answer: httpx.Response, question: Question, url: str) -> int:
     return begin
 
 
+def _date(answer: httpx.Response) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(answer.headers.get("Date", ""))
+    except ValueError:
+        return None
+    return date if date.tzinfo is not None else date.replace(tzinfo=UTC)
+
+
 def _refused(answer: httpx.Response, url: str) -> FetchError:
     wait = answer.headers.get("Retry-After", "")
     return FetchError(
         f"{url}: the server says {answer.status_code}",
         code="status",
         status=answer.status_code,
-        said=next(answer.iter_raw(_SAID_BYTES), b""),
-        wait_s=min(int(wait), _LONGEST_WAIT_S) if wait.isdecimal() and len(wait) < 9 else 0,
+        said=_said(answer),
+        wait_s=min(int(wait[:_DIGITS]), _LONGEST_WAIT_S) if wait.isdecimal() else 0,
     )
+
+
+def _said(answer: httpx.Response) -> bytes:
+    """Return the beginning of what comes with a refusal; that nothing does is no other refusal."""
+    try:
+        return next(answer.iter_raw(_SAID_BYTES), b"")
+    except httpx.HTTPError:
+        return b""
 
 
 def _too_slow(url: str, bounds: Bounds) -> FetchError:

@@ -51,6 +51,8 @@ def elements(
 ) -> Iterator[Element]:
     """Yield the elements that lie `level` deep (the root lies 1 deep), each as a whole.
 
+    `root` is what the root has to be called, empty for anything.
+
     Raises:
         InputError: it is no XML, is cut off, has another root or more than `limits` allow (code
             `xml`), or it has a document type (code `doctype`).
@@ -90,7 +92,7 @@ class _Reader:
         depth = len(self._open) + 1
         if depth > self._limits.depth:
             raise _too_much("depth")
-        if depth == 1 and name != self._root:
+        if depth == 1 and self._root not in {"", name}:
             raise InputError(f"it has no {self._root}", code="xml")
         if depth <= self._level:
             self._elements = self._length = 0

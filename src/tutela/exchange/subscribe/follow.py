@@ -10,7 +10,8 @@ import msgspec
 from tutela.audit import log
 from tutela.core.errors import TutelaError
 from tutela.core.principal import Principal
-from tutela.exchange.subscribe.subscription import Subscription, Subscriptions
+from tutela.exchange.clients.sync import ClientSync
+from tutela.exchange.subscribe.subscription import PUBLICATION, Subscription, Subscriptions
 from tutela.exchange.subscribe.sync import Synced, Syncer
 from tutela.store import Database
 
@@ -45,7 +46,7 @@ def sync_all(
     """
     for before in subscriptions.all():
         try:
-            syncer = Syncer(subscriptions, before, library, file_bytes)
+            syncer = _syncer(subscriptions, before, library, file_bytes)
             outcome = Outcome(before.name, tuple(syncer.sync()))
             after = msgspec.structs.replace(syncer.subscription, refused="")
         except TutelaError as error:
@@ -58,6 +59,14 @@ def sync_all(
         yield outcome
 
 
+def _syncer(
+    subscriptions: Subscriptions, subscription: Subscription, library: Path, file_bytes: int
+) -> Syncer | ClientSync:
+    if subscription.kind == PUBLICATION:
+        return Syncer(subscriptions, subscription, library, file_bytes)
+    return ClientSync(subscriptions, subscription, library)
+
+
 def _tell(database: Database, who: Principal, before: Subscription, outcome: Outcome) -> None:
     """Write what is new to the log: the same refusal every minute is one event."""
     on = f"subscription:{before.name}"
@@ -68,7 +77,7 @@ def _tell(database: Database, who: Principal, before: Subscription, outcome: Out
         if one.error
     ]
     news = [(name, error) for name, error, known in refused if error.code != known]
-    applied = [one for one in outcome.lists if one.by in ("copy", "steps")]
+    applied = [one for one in outcome.lists if one.changed]
     if not news and not applied:
         return
     with database.write() as tx:
@@ -86,4 +95,5 @@ def _tell(database: Database, who: Principal, before: Subscription, outcome: Out
                 added=one.added,
                 replaced=one.replaced,
                 removed=one.removed,
+                quarantined=one.quarantined,
             )

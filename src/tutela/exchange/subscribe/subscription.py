@@ -12,6 +12,7 @@ from tutela.core.errors import IntegrityError, ServiceError, UsageError
 from tutela.fetch.http import origin
 from tutela.hashlist.store import write_durable
 
+PUBLICATION = "publication"
 _FILE = "subscription.json"
 _ROOT = "root.json"
 _ROOT_LIMIT = 512_000
@@ -34,16 +35,18 @@ class Followed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Subscription(msgspec.Struct, frozen=True, kw_only=True):
-    """A publication that is followed.
+    """Lists of others that are followed, each `kind` by its protocol.
 
-    `wanted` are the lists that are, empty for all that the key opens; `lists` those that were found
-    so far, by their name there.
+    Of a publication `wanted` are the lists that are followed, empty for all that the key opens;
+    `lists` those that were found so far, by their name there. A server of another kind is one list.
     """
 
     v: int = 1
     name: str
     url: str
-    identity: str  # path of the age key file
+    kind: str = PUBLICATION
+    identity: str = ""  # path of the age key file, of a publication
+    credential: str = ""  # path of the file with the credential, of others
     wanted: tuple[str, ...] = ()
     prefix: str = ""
     lists: dict[str, Followed] = {}
@@ -60,12 +63,12 @@ class Subscriptions:
         """Return the folder of one."""
         return self._folder / subscription.name
 
-    def add(self, subscription: Subscription, root: bytes) -> None:
-        """Begin to follow a publication.
+    def add(self, subscription: Subscription, root: bytes = b"") -> None:
+        """Begin to follow lists of others.
 
         Args:
             subscription: What to follow.
-            root: Its root metadata, from a source that can be trusted.
+            root: The root metadata of a publication, from a source that can be trusted.
 
         Raises:
             UsageError: the address is none, or one of that name is followed already.
@@ -82,7 +85,8 @@ class Subscriptions:
             )
         try:
             folder.mkdir(parents=True, mode=0o700, exist_ok=True)
-            write_durable(folder / _ROOT, root)
+            if subscription.kind == PUBLICATION:
+                write_durable(folder / _ROOT, root)
             self.save(subscription)
         except OSError as error:
             raise ServiceError(f"cannot write {folder}: {error.strerror}") from error
@@ -93,7 +97,7 @@ class Subscriptions:
         write_durable(self.folder(subscription) / _FILE, body)
 
     def remove(self, name: str) -> Subscription:
-        """Follow a publication no more; lists that came of it stay in the library."""
+        """Follow lists no more; lists that came of it stay in the library."""
         gone = self.one(name)
         shutil.rmtree(self.folder(gone))
         return gone

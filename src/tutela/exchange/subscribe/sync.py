@@ -37,7 +37,11 @@ class Checkpoint(msgspec.Struct, frozen=True):
 
 
 class Synced(msgspec.Struct, frozen=True):
-    """What a sync did with a list: `by` is `copy`, `steps` or `nothing`, or `refused`."""
+    """What a sync did with a list: `by` is `copy`, `steps`, `pages`, `nothing` or `refused`.
+
+    A server of others sends `rows`: each was added, replaced, removed, left unchanged or put into
+    quarantine; `missing` is how many of the removed ones it just does not list any more.
+    """
 
     list: str
     local: str
@@ -48,6 +52,15 @@ class Synced(msgspec.Struct, frozen=True):
     replaced: int = 0
     removed: int = 0
     error: TutelaError | None = None
+    rows: int = 0
+    unchanged: int = 0
+    quarantined: int = 0
+    missing: int = 0
+
+    @property
+    def changed(self) -> bool:
+        """Tell whether anything of the list changed; with `refused` something may have."""
+        return self.by in {"copy", "steps"} or bool(self.added or self.replaced or self.removed)
 
 
 class Syncer:

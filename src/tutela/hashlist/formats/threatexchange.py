@@ -18,16 +18,16 @@ from typing import BinaryIO
 
 import msgspec
 
-from tutela.core.entry import ListEntry, State
+from tutela.core.entry import ListEntry, Provenance, State
 from tutela.core.errors import ListFormatError, UsageError
-from tutela.core.media import PDQ, PHOTODNA
+from tutela.core.media import PDQ, PHOTODNA, Digests, Fingerprint
 from tutela.hashlist.format import BadRow, ExportOptions, Received, RowError, Written
 from tutela.hashlist.formats.csv import header_of
 from tutela.hashlist.text import named_fields, records, write_records
 from tutela.hashlist.value import DIGEST_BYTES, values
 
 # ThreatExchange indicator types and pytx signal names, and the algorithm that they name.
-_TYPES = {
+TYPES = {
     "HASH_PDQ": PDQ,
     "HASH_MD5": "md5",
     "HASH_SHA1": "sha1",
@@ -181,17 +181,25 @@ def _columns(header: list[str]) -> tuple[str, str] | None:
 def _entry(
     indicator: str, kind: str, rest: dict[str, str], received: Received, row: int
 ) -> ListEntry:
-    algorithm = _TYPES.get(kind.upper(), kind if kind in _WRITTEN else "")
+    algorithm = TYPES.get(kind.upper(), kind if kind in _WRITTEN else "")
     if not algorithm:
         raise RowError("unknown_type", f"{kind[:40]!r} is not a hash of a picture or file")
-    digests, fingerprints = values(algorithm, indicator.strip())
+    return said_of(values(algorithm, indicator.strip()), kind, rest, received.provenance(row))
+
+
+def said_of(
+    values: tuple[Digests, tuple[Fingerprint, ...]],
+    kind: str,
+    rest: dict[str, str],
+    provenance: Provenance,
+) -> ListEntry:
+    """Return the entry of an indicator of the type `kind`, with what else is said of it."""
     verdict = {rest.get("category", ""), rest.get("status", "")}
     withdrawn = verdict & _NEGATIVE or "false_positive" in rest.get("tags", "").split(" ")
     kept = {name: value for name, value in rest.items() if value} | {"type": kind}
     return ListEntry(
-        received.provenance(row),
-        digests,
-        fingerprints,
+        provenance,
+        *values,
         state=State.WITHDRAWN if withdrawn else State.ACTIVE,
         extra=msgspec.json.encode({"threatexchange": kept}),
     )

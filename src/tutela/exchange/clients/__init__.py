@@ -1,0 +1,1 @@
+"""Subscribing to servers of others: NCMEC, StopNCII and ThreatExchange, kept in the library."""
