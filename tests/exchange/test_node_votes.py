@@ -199,6 +199,14 @@ def test_a_nation_whose_votes_are_not_wanted_is_told_so(nation):
     assert '"refused":"policy"' in one.logged("node.answered")[0]
     assert other.agreed(theirs.media_ids[0]) == agreement.NOTHING
     assert told(other) == {}
+    # Once they are wanted, what was refused is told again.
+    with other.database.write() as tx:
+        who = other.office.person("administrator")
+        nodes.change(tx, who, "aa", Allowed(votes=True))
+    with one.database.write() as tx:
+        voting.forget(tx, one.node(other).id)
+    assert one.tell(other) == 1
+    assert other.agreed(theirs.media_ids[0]) == Agreed(INDICATIVE, "A", 1)
 
 
 def test_votes_that_wait_do_not_count_once_their_nation_is_trusted_no_more(two: Two):

@@ -11,7 +11,7 @@ from tutela.api.federation.office import Asked, embassy, node
 from tutela.core.errors import InputError
 from tutela.edge.routes import PUBLIC, changes, reads
 from tutela.exchange.federation import record, sharing
-from tutela.exchange.federation.message import MESSAGE_BYTES, encoded
+from tutela.exchange.federation.message import MESSAGE_BYTES, Terms, encoded
 from tutela.exchange.federation.record import Side
 
 # Of a change or a message: up to what JSON can hold.
@@ -23,6 +23,13 @@ def messages(request: Asked, body: RawBody) -> Response[bytes]:
     """Take a message, and answer it."""
     answer = embassy(request).inbox.take(node(request), body)
     return Response(answer, media_type="application/json")
+
+
+@reads("/node/v1/terms", PUBLIC)
+def terms(request: Asked) -> Response[bytes]:
+    """Return what the node may do here."""
+    asker = node(request)
+    return _json(Terms(may_ask=asker.may_ask, votes=asker.votes))
 
 
 @reads("/node/v1/lists", PUBLIC)
@@ -54,4 +61,4 @@ def _json(answer: Any) -> Response[bytes]:
     return Response(encoded(answer), media_type="application/json")
 
 
-ROUTES = (messages, lists, page, rows)
+ROUTES = (messages, terms, lists, page, rows)

@@ -12,7 +12,7 @@ import msgspec
 
 from tutela.core.errors import ConflictError, FetchError, IntegrityError, ServiceError
 from tutela.exchange.federation.identity import Identity
-from tutela.exchange.federation.message import ANSWER_BYTES, ListOffer, RecordRow
+from tutela.exchange.federation.message import ANSWER_BYTES, ListOffer, RecordRow, Terms
 from tutela.exchange.federation.nodes import Node
 from tutela.exchange.federation.record import Side
 from tutela.exchange.federation.sharing import PAGE_BYTES
@@ -70,6 +70,15 @@ class Link:
         headers = {"Content-Type": "application/json"}
         question = Question(f"{self.node.url}/node/v1/messages", "POST", headers, message)
         return self._all(question)
+
+    def terms(self) -> Terms:
+        """Return what this node may do there.
+
+        Raises:
+            FetchError: they did not come.
+            IntegrityError: what came is no such answer.
+        """
+        return self._read("/node/v1/terms", Terms)
 
     def offers(self) -> list[ListOffer]:
         """Return the lists of the node that this one may follow.

@@ -120,6 +120,13 @@ class Taken(msgspec.Struct, frozen=True):
     unknown: int
 
 
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """What a node may do here: votes that are not wanted are not even sent."""
+
+    may_ask: bool
+    votes: bool
+
+
 class ListOffer(msgspec.Struct, frozen=True, kw_only=True):
     """A list that a node may follow."""
 

@@ -22,7 +22,7 @@ from tutela.store.tables.federation import Node as NodeRow
 from tutela.store.tables.federation import NodeSent, NodeTold
 
 ASKS_PER_DAY = 1_000
-_NEVER_TOLD = -1  # before the first event of the log
+NEVER_TOLD = -1  # before the first event of the log
 _STREAM_BYTES = 16
 
 
@@ -266,7 +266,7 @@ def beginning() -> dict[str, Any]:
         "out_number": 0,
         "in_stream": None,
         "in_number": 0,
-        "told_seq": _NEVER_TOLD,
+        "told_seq": NEVER_TOLD,
         "trouble": "",
     }
 

@@ -15,7 +15,7 @@ from tutela.exchange.federation import nodes, outbox, record, sharing, voting
 from tutela.exchange.federation.counting import Counting
 from tutela.exchange.federation.identity import Identity
 from tutela.exchange.federation.link import Link
-from tutela.exchange.federation.message import RecordRow
+from tutela.exchange.federation.message import VOTES, RecordRow
 from tutela.exchange.federation.nodes import Node
 from tutela.exchange.federation.record import Difference, Side
 from tutela.exchange.federation.sharing import Followed
@@ -100,8 +100,9 @@ class Rounds:
         followed: list[Followed] = []
         trouble: TutelaError | None = None
         try:
-            voting.tell(self._database, node.id, self._identity.pin)
             with Link(node, self._identity, self._silence_s) as link:
+                if link.terms().votes:
+                    voting.tell(self._database, node.id, self._identity.pin)
                 while self._deliver(node, link):
                     answered += 1
                 followed += self._follow(node, link)
@@ -141,7 +142,9 @@ class Rounds:
             return False
         answer = link.send(waiting.message)
         with self._database.write() as tx:
-            outbox.answered(tx, SYSTEM, node, waiting, answer)
+            reply = outbox.answered(tx, SYSTEM, node, waiting, answer)
+            if reply.refused and waiting.kind == VOTES:
+                voting.forget(tx, node.id)
         return True
 
     def _follow(self, node: Node, link: Link) -> Iterator[Followed]:

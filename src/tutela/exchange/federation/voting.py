@@ -55,6 +55,13 @@ def tell(database: Database, node_id: NodeId, pin: bytes) -> int:
     return made
 
 
+def forget(tx: Connection, node_id: NodeId) -> None:
+    """Let a node have been told nothing: it did not take it, and is told all once it does."""
+    nodes.locked(tx, node_id)
+    tx.execute(delete(NodeTold).where(NodeTold.node_id == node_id))
+    tx.execute(update(NodeRow).where(NodeRow.id == node_id).values(told_seq=nodes.NEVER_TOLD))
+
+
 def _step(tx: Connection, node: Node, pin: bytes, until: int) -> int:
     moved = _moved(tx, node.told_seq, until)
     now_, told = dict(_votes(tx, moved)), _told(tx, node, moved)
