@@ -2,6 +2,8 @@
 # Debian machine with python3 (and its venv module), make and git.
 
 PYTHON ?= python3
+# Processes that run tests side by side; 0 for one that can be watched.
+JOBS ?= 2
 bin := .venv/bin
 # An outer virtual environment or module path must not leak into ours.
 unexport PYTHONPATH VIRTUAL_ENV PYTHONHOME
@@ -16,7 +18,7 @@ demo: .venv/user ## Draw pictures, scan them, write a report: the main job in a 
 	$(bin)/tutela demo
 
 test: .venv/develop debian ## Run all tests but the long profiles
-	$(bin)/pytest -m 'not long' $(ARGS)
+	$(bin)/pytest -m 'not long' -n $(JOBS) --dist loadfile $(ARGS)
 
 test-long: .venv/develop debian ## Run the long profiles (minutes to an hour)
 	$(bin)/pytest -m long --timeout 7200 $(ARGS)
