@@ -111,7 +111,17 @@ def test_the_commands_of_the_guide_run_one_after_the_other(both: list[Installed]
         if line == "tutela serve --federation":
             our_pin = said[0].strip()
             card = work / "de.json"
-            partner.run("node", "add", card, "--pin", our_pin, "--may-ask", "--votes", *GLASS)
+            partner.run(
+                "node",
+                "add",
+                card,
+                "--pin",
+                our_pin,
+                "--may-ask",
+                "--votes",
+                "--tell-votes",
+                *GLASS,
+            )
             a_list_for_us(partner)
             serving += [ours.begin("serve", "--federation"), partner.begin("serve", "--federation")]
             until(lambda: heard(ours, "fr") and heard(partner, "de"))
@@ -123,7 +133,7 @@ def test_the_commands_of_the_guide_run_one_after_the_other(both: list[Installed]
         process.send_signal(signal.SIGINT)
         process.wait(PATIENCE_S)
     out = "".join(said)
-    assert "fr: trusted; may ask, its votes count, followed: known" in out
+    assert "fr: trusted; may ask, its votes count, it hears ours, followed: known" in out
     assert "OP-17: 3 questions for fr" in out
     assert len(re.findall(r"fr +known; ask desk of fr, reference \w{16}", out)) == 1
     assert len(re.findall(r"fr +unknown", out)) == 2

@@ -130,7 +130,7 @@ def three(
         for other in made:
             if other is not nation:
                 wants = ["--follow", "known"] if nation.name == "aa" and other.name == "bb" else []
-                may = ("--pin", other.pin, "--may-ask", "--votes", *wants, *GLASS)
+                may = ("--pin", other.pin, "--may-ask", "--votes", "--tell-votes", *wants, *GLASS)
                 nation.installed.run("node", "add", tmp_path / f"{other.name}.json", *may)
         nation.start()
 

@@ -15,17 +15,17 @@ from tutela.casework.grade import Decision
 from tutela.core.errors import TutelaError
 from tutela.core.ids import MediaId
 from tutela.core.principal import SYSTEM
-from tutela.exchange.federation import counting, nodes, outbox, voting
+from tutela.exchange.federation import counting, nodes, outbox, trust, voting
 from tutela.exchange.federation.answering import Answering
 from tutela.exchange.federation.counting import Counting
 from tutela.exchange.federation.identity import Card, Identity
-from tutela.exchange.federation.inbox import Inbox
+from tutela.exchange.federation.inbox import Act, Inbox
 from tutela.exchange.federation.message import QUESTION, VOTES, Reply
 from tutela.exchange.federation.nodes import Allowed, Node
 from tutela.exchange.federation.outbox import Waiting
 from tutela.store.tables.audit import AuditEvent
 
-EVERYTHING = Allowed(may_ask=True, votes=True)
+EVERYTHING = Allowed(may_ask=True, votes=True, hears=True)
 SCHEME = "uk-abc"
 
 
@@ -41,7 +41,7 @@ class Nation:
     counting: Counting = field(init=False)
 
     def __post_init__(self) -> None:
-        self.answering = Answering(f"desk {self.name}", None, ())
+        self.answering = Answering(f"desk {self.name}", Path("/nowhere"), ())
         self.renew()
 
     @classmethod
@@ -64,18 +64,42 @@ class Nation:
 
     def renew(self) -> None:
         """Begin anew, as a process that was started again."""
-        acts = {QUESTION: self.answering.answer, VOTES: counting.take}
+        acts = {
+            QUESTION: Act(self.answering.answer, self.answering.look),
+            VOTES: Act(counting.take),
+        }
         self.inbox = Inbox(self.database, self.identity.pin, acts)
         self.counting = Counting(self.database)
 
     def trust(self, other: Nation, allowed: Allowed = EVERYTHING) -> Node:
         with self.database.write() as tx:
             who = self.office.person("administrator")
-            return nodes.add(tx, who, other.card, other.identity.pin, allowed)
+            return trust.add(tx, who, other.card, other.identity.pin, allowed, self.identity.pin)
 
     def node(self, other: Nation) -> Node:
         with self.database.read() as tx:
             return nodes.by_name(tx, other.name)
+
+    def changes(self, other: Nation, **allowed: object) -> Node:
+        """Change what another nation may."""
+        with self.database.write() as tx:
+            who = self.office.person("administrator")
+            return trust.change(tx, who, other.name, Allowed(**allowed))
+
+    def removes(self, other: Nation) -> None:
+        with self.database.write() as tx:
+            trust.remove(tx, self.office.person("administrator"), other.name, "its key was lost")
+
+    def restarts(self, other: Nation) -> None:
+        with self.database.write() as tx:
+            who = self.office.person("administrator")
+            trust.restart(tx, who, other.name, self.identity.pin)
+
+    def replaces(self, other: Nation) -> Node:
+        """Know another nation by the key that it has now."""
+        with self.database.write() as tx:
+            who, pin = self.office.person("administrator"), other.identity.pin
+            return trust.replace(tx, who, other.card, pin, self.identity.pin)
 
     def put(self, other: Nation, kind: str, body: object) -> int:
         with self.database.write() as tx:

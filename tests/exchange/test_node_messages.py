@@ -6,7 +6,6 @@ import json
 import tempfile
 from pathlib import Path
 
-import msgspec
 import pytest
 from casework_office import Office
 from federation_support import Nation, befriend, refused
@@ -17,12 +16,12 @@ from sqlalchemy import func, select
 import databases
 from tutela.audit import verify
 from tutela.core.time import now
-from tutela.exchange.federation import outbox, record
+from tutela.exchange.federation import record, voting
+from tutela.exchange.federation.identity import Identity
 from tutela.exchange.federation.message import (
     CLOCKS_APART,
     MESSAGE_BYTES,
     VOTES,
-    Message,
     RecordRow,
     Statement,
     Votes,
@@ -119,6 +118,7 @@ def test_a_message_out_of_its_order_waits_for_those_before_it(two: Two):
         ({"number": "1"}, "message"),
         ({"more": 1}, "message"),
         ({"kind": ""}, "message"),
+        ({"kind": "votes\u0000"}, "message"),
     ],
 )
 def test_what_does_not_belong_here_is_refused_as_it_came(two: Two, fields: dict, code: str):
@@ -171,7 +171,7 @@ def test_what_one_node_said_does_not_pass_as_the_word_of_another(nation):
 
 def test_a_message_that_nobody_can_read_does_not_stop_those_after_it(two: Two):
     one, other = two
-    one.put(other, "something new", {"x": 1})
+    one.put(other, "something-new", {"x": 1})
     one.put(other, VOTES, {"statements": []})
     one.put(other, VOTES, votes(3))
     assert [reply.refused for reply in one.send(other)] == ["kind", "message", ""]
@@ -198,15 +198,13 @@ def test_after_a_backup_came_back_both_begin_anew(two: Two):
     one.put(other, VOTES, votes(1))
     one.send(other)
     one.put(other, VOTES, votes(2))
-    with one.database.write() as tx:
-        outbox.restart(tx, one.office.person("administrator"), "bb", one.identity.pin)
+    one.restarts(other)
     # Votes are told again by what they are now; made-up ones are not.
     assert one.waiting(other) is None
     one.put(other, VOTES, votes(3))
     sent = one.waiting(other)
     assert refused(lambda: other.inbox.take(other.node(one), sent.message)) == "stream"
-    with other.database.write() as tx:
-        outbox.restart(tx, other.office.person("administrator"), "aa", other.identity.pin)
+    other.restarts(one)
     one.send(other)
     assert standing(other) == {"01": "A", "03": "A"}
 
@@ -215,16 +213,21 @@ def test_logs_that_differ_are_found():
     def row(number: int, answer: str = "aa") -> RecordRow:
         return RecordRow("00" * 16, number, "bb" * 32, answer * 32)
 
-    def numbers(answered: list[RecordRow], taken: list[RecordRow]) -> list[int]:
-        return [one.number for one in record.differences(answered, taken)]
+    def numbers(answered: list[RecordRow], taken: list[RecordRow], since=None) -> list[int]:
+        later = answered if since is None else since
+        return [one.number for one in record.differences(answered, taken, later, whole=True)]
 
     assert numbers([row(1), row(2)], [row(1), row(2)]) == []
-    # The answer to the third is under way.
+    # The answer to the third is under way; of more than one it cannot be.
     assert numbers([row(1), row(2)], [row(1), row(2), row(3)]) == []
+    assert numbers([row(1), row(2)], [row(1), row(2), row(3), row(4)]) == [4]
+    assert numbers([], [row(1)]) == []
+    assert numbers([], [row(1), row(2)]) == [2]
+    # But for those that came while the logs were read.
+    assert numbers([row(1)], [row(1), row(2), row(3)], [row(1), row(2)]) == []
     assert numbers([row(1), row(2, "cc")], [row(1), row(2)]) == [2]
     assert numbers([row(1), row(2)], [row(1)]) == [2]
     assert numbers([row(1), row(3)], [row(1), row(2), row(3)]) == [2]
-    assert numbers([], [row(1)]) == []
 
 
 Steps = st.lists(
@@ -280,10 +283,92 @@ def test_whatever_the_line_does_each_message_counts_once(template: Path, steps: 
                 assert sent_rows == record.rows(right, other.node(one), Side.TAKEN, 0)
 
 
-def test_messages_say_nothing_of_who_made_them(two: Two):
+def test_a_word_that_a_database_cannot_keep_stops_nothing(two: Two):
+    one, other = two
+    one.put(other, VOTES, Votes((Statement("0" * 64, "uk-abc", "A\x00"),)))
+    one.put(other, VOTES, votes(2))
+    assert [reply.refused for reply in one.send(other)] == ["message", ""]
+    assert standing(other) == {"02": "A"}
+
+
+def test_who_came_in_before_it_was_removed_gets_nothing_after(two: Two):
     one, other = two
     one.put(other, VOTES, votes(1))
-    message = msgspec.json.decode(one.waiting(other).message, type=Message)
-    assert set(message.__struct_fields__) == {
-        *("v", "stream", "number", "sender", "receiver", "at", "kind", "body")
-    }
+    sent, node = one.waiting(other), other.node(one)
+    other.removes(one)
+    assert refused(lambda: other.inbox.take(node, sent.message)) == "unknown_node"
+    assert standing(other) == {}
+
+
+@pytest.mark.parametrize("first", ["one", "other"])
+def test_it_does_not_matter_who_begins_anew_first(two: Two, first: str):
+    one, other = two
+    one.put(other, VOTES, votes(1))
+    one.put(other, VOTES, votes(2))
+    sent = one.waiting(other)
+    other.inbox.take(other.node(one), sent.message)  # its answer is lost
+    pair = (one, other) if first == "one" else (other, one)
+    pair[0].restarts(pair[1])
+    one.put(other, VOTES, votes(3))
+    if first == "other":
+        assert len(one.send(other)) == 3  # the run that was there goes on
+    else:
+        assert refused(lambda: one.send(other)) == "stream"
+    pair[1].restarts(pair[0])
+    one.put(other, VOTES, votes(4))
+    one.send(other)
+    assert standing(other)["04"] == "A"
+    # An old run of numbers does not come back, whatever was allowed.
+    assert refused(lambda: other.inbox.take(other.node(one), changed(sent.message, number=9))) in (
+        "stream",
+        "order",
+    )
+
+
+def test_two_that_begin_anew_while_messages_pass_do_not_get_stuck(two: Two):
+    one, other = two
+    one.restarts(other)
+    one.put(other, VOTES, votes(1))
+    one.send(other)
+    other.restarts(one)
+    one.put(other, VOTES, votes(2))
+    one.send(other)
+    assert standing(other) == {"01": "A", "02": "A"}
+
+
+def test_another_key_is_known_on_both_sides_and_nothing_that_waits_is_lost(two: Two, tmp_path):
+    one, other = two
+    mine = one.office.make_case(1)
+    theirs = other.office.make_case(1)
+    one.vote(mine, "A")
+    voting.tell(one.database, one.node(other).id, one.identity.pin)
+    assert one.waiting(other)
+    one.identity = Identity.make(tmp_path / "new.key")
+    other.replaces(one)
+    assert refused(lambda: one.send(other)) == "addressed"
+    one.restarts(other)
+    assert one.tell(other) == 1
+    assert other.agreed(theirs.media_ids[0]).code == "A"
+
+
+def test_a_node_that_was_removed_and_added_again_gets_and_gives_what_it_missed(two: Two):
+    one, other = two
+    mine = one.office.make_case(2)
+    theirs = other.office.make_case(2)
+    one.vote(mine, "A")
+    one.tell(other)
+    one.put(other, VOTES, votes(1))
+    one.removes(other)
+    other.removes(one)
+    one.vote(mine, "B")
+    one.vote(mine, "A", media=1)
+    befriend(one, other)
+    assert one.tell(other) == 2
+    assert other.agreed(theirs.media_ids[0]).code == "B"
+    # Only one side did it: the other has to allow a new run of numbers.
+    one.removes(other)
+    one.trust(other)
+    assert refused(lambda: one.tell(other)) == "stream"
+    other.restarts(one)
+    one.tell(other)
+    assert one.waiting(other) is None

@@ -10,20 +10,22 @@ import pytest
 from casework_office import MadeCase
 from exchange_lists import made_up
 from federation_support import Nation, refused
-from sqlalchemy import update
+from sqlalchemy import insert, select, update
 
 from tutela.core.entry import ListEntry, Provenance, Role
 from tutela.core.errors import AccessError, UsageError
 from tutela.core.ids import MediaId
 from tutela.core.time import now
-from tutela.exchange.federation import asking, nodes, pointers
+from tutela.exchange.federation import asking, horizon, pointers
 from tutela.exchange.federation.answering import Answering
 from tutela.exchange.federation.asking import Answered
+from tutela.exchange.federation.horizon import Horizon
 from tutela.exchange.federation.message import QUESTION, Asked, Question
 from tutela.exchange.federation.nodes import Allowed
-from tutela.hashlist.library import Library
 from tutela.hashlist.live import Change, LiveList
+from tutela.store.tables.audit import AuditText
 from tutela.store.tables.casework import Authority, Media
+from tutela.store.tables.grading import SecondReading
 
 Two = tuple[Nation, Nation]
 
@@ -173,7 +175,7 @@ def test_only_lists_that_the_operator_names_are_looked_up(two: Two, tmp_path):
             Provenance(name, "test", 7, now()), content.digests, fingerprints=content.fingerprints
         )
         growing.apply([Change(b"7", kept)], b"")
-    other.answering = Answering("desk bb", Library.open(tmp_path / "library"), ["ours"])
+    other.answering = Answering("desk bb", tmp_path / "library", ["ours"])
     other.renew()
     mine = one.office.make_case(3)
     set_media(one, mine.media_ids[0], sha256=entry.digests.sha256)
@@ -211,8 +213,10 @@ def test_nobody_goes_through_our_holdings_by_trying(nation):
         ask(one, mine, other)
     refusals = [reply.refused for reply in one.send(other)]
     assert refusals == ["", "too_many", "too_many"]
+    # What is left of the day may still be asked.
+    ask(one, mine, other, *mine.media_ids[:2])
     ask(one, mine, other, mine.media_ids[0])
-    assert [reply.refused for reply in one.send(other)] == ["too_many"]
+    assert [reply.refused for reply in one.send(other)] == ["", "too_many"]
     assert len(other.logged("node.capped")) == 1
     assert states(one, mine)[0] == "too_many"
 
@@ -234,7 +238,7 @@ def test_only_the_team_asks_under_a_valid_authority(two: Two):
         with pytest.raises(UsageError, match="authority"):
             asking.ask(tx, examiner, "bb", pin, mine.id, mine.media_ids)
         tx.execute(update(Authority).values(valid_until=now() + timedelta(days=1)))
-        nodes.remove(tx, one.office.person("administrator"), "bb", "over")
+    one.removes(other)
     assert refused(lambda: ask(one, mine, other)) == "removed"
 
 
@@ -261,3 +265,67 @@ def test_questions_that_are_none_are_answered_so(two: Two, contents):
     one, other = two
     one.put(other, QUESTION, Question(purpose="a test", contents=contents))
     assert [reply.refused for reply in one.send(other)] == ["message"]
+
+
+def test_who_reads_a_second_time_is_not_told_the_code_by_what_would_be_asked(two: Two):
+    one, _ = two
+    mine = one.office.make_case(2)
+    one.vote(mine, "A")
+    one.vote(mine, "A", media=1)
+    with one.database.write() as tx:
+        tx.execute(
+            insert(SecondReading).values(
+                case_id=mine.id,
+                media_id=mine.media_ids[0],
+                first_account_id=one.office.person("grader").account_id,
+                first_code="A",
+                reason="asked",
+                state="open",
+                asked_at=now(),
+            )
+        )
+        reader = one.office.person("victims")
+        assert asking.graded(tx, reader, mine.id, "A") == [mine.media_ids[1]]
+
+
+def test_why_it_was_asked_is_kept_beside_the_log_each_time(two: Two):
+    one, other = two
+    mine, other_case = one.office.make_case(1), None
+    theirs = other.office.make_case(1)
+    ask(one, mine, other)
+    one.send(other)
+    other_case = one.office.make_case(mine.media_ids)
+    ask(one, other_case, other)
+    one.send(other)
+    with other.database.read() as tx:
+        asked = select(AuditText.text).where(AuditText.name == "purpose")
+        purposes = sorted(tx.execute(asked).scalars())
+        (answer,) = answers(one, other_case)
+        pointed = pointers.resolve(tx, other.office.person("grader"), answer.reference)
+    assert [words.rpartition(", ")[2] for words in purposes] == ["W-1", "W-2"]
+    assert pointed.purpose.endswith("W-2")
+    assert pointed.media_id == theirs.media_ids[0]
+
+
+def test_a_value_that_came_later_to_what_was_there_is_found_within_the_hour(two: Two, monkeypatch):
+    one, other = two
+    clock = [0.0]
+    monkeypatch.setattr(other.answering._codes, "_horizon", Horizon(lambda: clock[0]))
+    monkeypatch.setattr(horizon, "_SLACK", 0)
+    mine, theirs = one.office.make_case(2), other.office.make_case(3)
+    pdq = hashlib.sha256(b"pdq" + hashlib.sha256(b"media 1").digest()).digest()
+    set_media(other, theirs.media_ids[1], pdq=None)
+    fresh = {"sha256": b"1" * 32, "sha1": b"2" * 20, "md5": b"3" * 16}
+    set_media(one, mine.media_ids[0], pdq=pdq, **fresh)
+
+    def asked() -> str:
+        ask(one, mine, other, mine.media_ids[0])
+        one.send(other)
+        return states(one, mine)[0]
+
+    assert asked() == "unknown"
+    set_media(other, theirs.media_ids[1], pdq=pdq)
+    assert asked() == "unknown"
+    clock[0] += 3700
+    asked()
+    assert asked() == "known"

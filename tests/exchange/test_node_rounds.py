@@ -9,7 +9,7 @@ import pytest
 from federation_support import Nation
 
 from tutela.core.errors import FetchError
-from tutela.exchange.federation import nodes, rounds
+from tutela.exchange.federation import rounds
 from tutela.exchange.federation.message import ListOffer, RecordRow, Terms
 from tutela.exchange.federation.nodes import Allowed
 from tutela.exchange.federation.rounds import Rounds
@@ -64,13 +64,12 @@ def test_votes_that_are_not_wanted_are_not_sent_and_all_once_they_are(nation, li
     one, other = nation("aa"), nation("bb")
     line.nations = {"aa": one, "bb": other}
     one.trust(other)
-    other.trust(one, Allowed(may_ask=True))
+    other.trust(one, Allowed(may_ask=True, hears=True))
     mine, theirs = one.office.make_case(2), other.office.make_case(2)
     going = Rounds(one.database, one.identity, tmp_path / "library", 5)
     one.vote(mine, "A")
     assert [done.answered for done in going.go()] == [0]
-    with other.database.write() as tx:
-        nodes.change(tx, other.office.person("administrator"), "aa", Allowed(votes=True))
+    other.changes(one, votes=True)
     one.vote(mine, "A", media=1)
     assert [done.answered for done in going.go()] == [1]
     assert other.counting.count() == 2
@@ -80,8 +79,7 @@ def test_votes_that_are_not_wanted_are_not_sent_and_all_once_they_are(nation, li
     def stale(_line: Line) -> Terms:
         return Terms(may_ask=True, votes=True)
 
-    with other.database.write() as tx:
-        nodes.change(tx, other.office.person("administrator"), "aa", Allowed(votes=False))
+    other.changes(one, votes=False)
     one.vote(mine, "B")
     Line.terms = stale
     try:
@@ -89,8 +87,7 @@ def test_votes_that_are_not_wanted_are_not_sent_and_all_once_they_are(nation, li
     finally:
         Line.terms = refusing
     assert [done.answered for done in going.go()] == [0]
-    with other.database.write() as tx:
-        nodes.change(tx, other.office.person("administrator"), "aa", Allowed(votes=True))
+    other.changes(one, votes=True)
     assert [done.answered for done in going.go()] == [1]
     other.counting.count()
     assert other.agreed(theirs.media_ids[0]).code == "B"

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from tutela.casework import agreement, grade
 from tutela.casework.agreement import Agreed, AgreementState
 from tutela.casework.grade import Decision
-from tutela.exchange.federation import nodes, voting
+from tutela.exchange.federation import outbox, voting
 from tutela.exchange.federation.counting import Counting
 from tutela.exchange.federation.message import VOTES, Statement, Votes
 from tutela.exchange.federation.nodes import Allowed
@@ -143,7 +143,6 @@ def test_a_vote_waits_for_its_content_and_counts_when_it_comes(two: Two):
     for place in range(3):
         one.vote(mine, "A", media=place)
     assert one.tell(other) == 0
-    # An answer is the same for what is here and what is not.
     theirs = other.office.make_case(2)
     assert other.counting.count() == 2
     assert other.agreed(theirs.media_ids[1]) == Agreed(INDICATIVE, "A", 1)
@@ -200,11 +199,9 @@ def test_a_nation_whose_votes_are_not_wanted_is_told_so(nation):
     assert other.agreed(theirs.media_ids[0]) == agreement.NOTHING
     assert told(other) == {}
     # Once they are wanted, what was refused is told again.
-    with other.database.write() as tx:
-        who = other.office.person("administrator")
-        nodes.change(tx, who, "aa", Allowed(votes=True))
+    other.changes(one, votes=True)
     with one.database.write() as tx:
-        voting.forget(tx, one.node(other).id)
+        outbox.forget(tx, one.node(other).id)
     assert one.tell(other) == 1
     assert other.agreed(theirs.media_ids[0]) == Agreed(INDICATIVE, "A", 1)
 
@@ -214,8 +211,7 @@ def test_votes_that_wait_do_not_count_once_their_nation_is_trusted_no_more(two: 
     mine = one.office.make_case(1)
     one.vote(mine, "A")
     one.tell(other)
-    with other.database.write() as tx:
-        nodes.remove(tx, other.office.person("administrator"), "aa", "its key was lost")
+    other.removes(one)
     theirs = other.office.make_case(1)
     assert other.counting.count() == 0
     assert other.agreed(theirs.media_ids[0]) == agreement.NOTHING
@@ -253,3 +249,89 @@ def test_who_counts_at_the_same_time_counts_nothing_twice(two: Two):
         assert sum(pool.map(Counting.count, counters)) == 40
     for media_id in theirs.media_ids:
         assert history(other, media_id) == [("partner", "A")]
+
+
+def test_our_votes_are_told_to_nobody_who_is_not_to_hear_them(nation):
+    one, other = nation("aa"), nation("bb")
+    one.trust(other, Allowed(may_ask=True, votes=True))
+    other.trust(one)
+    mine, theirs = one_media(one, other)
+    one.vote(mine, "A")
+    assert one.tell(other) == 0
+    one.changes(other, hears=True)
+    assert one.tell(other) == 1
+    one.changes(other, hears=False)
+    one.vote(mine, "B")
+    assert one.tell(other) == 0
+    assert other.agreed(theirs.media_ids[0]).code == "A"
+
+
+def test_the_answer_to_votes_is_the_same_whether_contents_are_here_or_not(two: Two):
+    one, other = two
+    mine = one.office.make_case(2)
+    other.office.make_case(1)
+    answers = []
+    for place in range(2):
+        one.vote(mine, "A", media=place)
+        voting.tell(one.database, one.node(other).id, one.identity.pin)
+        (reply,) = one.send(other)
+        answers.append(bytes(reply.body))
+    assert answers[0] == answers[1]
+
+
+def test_votes_that_wait_do_not_count_while_they_are_not_wanted(two: Two):
+    one, other = two
+    mine = one.office.make_case(2)
+    one.vote(mine, "A")
+    one.tell(other)
+    other.changes(one, votes=False)
+    theirs = other.office.make_case(1)
+    assert other.counting.count() == 0
+    other.changes(one, votes=True)
+    assert other.counting.count() == 1
+    # What waited when its nation was removed does not come back with it.
+    one.vote(mine, "A", media=1)
+    one.tell(other)
+    other.removes(one)
+    other.trust(one)
+    later = other.office.make_case(1)
+    assert other.counting.count() == 0
+    assert other.agreed(later.media_ids[0]) == agreement.NOTHING
+    assert other.agreed(theirs.media_ids[0]).code == "A"
+
+
+def test_a_vote_taken_back_before_all_begins_anew_is_taken_back_there_too(two: Two):
+    one, other = two
+    mine, theirs = one_media(one, other)
+    one.vote(mine, "A")
+    one.tell(other)
+    with one.database.write() as tx:
+        grade.clear(tx, one.office.person("grader"), mine.id, mine.media_ids)
+    voting.tell(one.database, one.node(other).id, one.identity.pin)
+    one.restarts(other)
+    other.restarts(one)
+    one.tell(other)
+    assert other.agreed(theirs.media_ids[0]) == agreement.NOTHING
+
+
+def test_two_nations_that_are_each_divided_both_settle_and_both_keep_their_vote(two: Two):
+    nations = one, other = two
+    cases = one_media(one, other)
+    for this, case in zip(nations, cases, strict=True):
+        first, second, _ = cases_of(this, case)
+        this.vote(first, "A")
+        this.vote(second, "B", 1)
+    one.tell(other)
+    other.tell(one)
+    codes = ("A", "B")
+    for this, that, case, code in zip(nations, reversed(nations), cases, codes, strict=True):
+        with this.database.write() as tx:
+            who = this.office.person("supervisor")
+            agreement.settle(tx, who, case.media_ids[0], "uk-abc", code, "looked again")
+        this.tell(that)
+    for this, that, code in zip(nations, reversed(nations), codes, strict=True):
+        assert list(told(that).values()) == [code], this.name
+    # A newer vote of an organisation of theirs opens it again.
+    one.vote(cases[0], "C")
+    one.tell(other)
+    assert list(told(other).values()) == [None]

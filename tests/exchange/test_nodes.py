@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 from federation_support import EVERYTHING, refused
 
 from tutela.core.errors import AccessError, InputError, ServiceError, UsageError
-from tutela.exchange.federation import nodes
+from tutela.exchange.federation import nodes, trust
 from tutela.exchange.federation.identity import Identity, card_of, pin_of, shown, typed
 from tutela.exchange.federation.nodes import Allowed
 
@@ -88,6 +88,9 @@ def test_only_a_key_that_vouches_for_itself_alone_is_a_node():
         {"name": "No"},
         {"country": "Germany"},
         {"contact": ""},
+        {"contact": "desk\x1b[2J"},
+        {"contact": "desk\u202egnp"},
+        {"contact": "d" * 201},
         {"certificate": "x"},
         {"more": 1},
     ],
@@ -104,7 +107,8 @@ def test_a_node_is_trusted_by_the_pin_that_a_person_heard(nation):
     who = one.office.person("administrator")
     with one.database.write() as tx:
         wrong = bytes(32)
-        assert refused(lambda: nodes.add(tx, who, other.card, wrong, EVERYTHING)) == "pin"
+        given = (who, other.card, wrong, EVERYTHING, one.identity.pin)
+        assert refused(lambda: trust.add(tx, *given)) == "pin"
         assert nodes.all_(tx) == []
     node = one.trust(other)
     with one.database.read() as tx:
@@ -119,7 +123,7 @@ def test_what_stands_beside_a_certificate_is_not_trusted_with_it(nation):
     card = msgspec.structs.replace(other.card, certificate=other.card.certificate + stranger)
     with one.database.write() as tx:
         who = one.office.person("administrator")
-        node = nodes.add(tx, who, card, other.identity.pin, EVERYTHING)
+        node = trust.add(tx, who, card, other.identity.pin, EVERYTHING, one.identity.pin)
     assert node.certificate.count("BEGIN") == 1
     assert pin_of(node.certificate) == other.identity.pin
 
@@ -130,23 +134,23 @@ def test_only_an_administrator_decides_about_nodes(nation):
     for name in ("grader", "examiner", "supervisor", "auditor", "member"):
         who = one.office.person(name)
         with one.database.write() as tx, pytest.raises(AccessError):
-            nodes.remove(tx, who, "bb", "no reason")
+            trust.remove(tx, who, "bb", "no reason")
         with one.database.write() as tx, pytest.raises(AccessError):
-            nodes.change(tx, who, "bb", Allowed(may_ask=False))
+            trust.change(tx, who, "bb", Allowed(may_ask=False))
 
 
 def test_what_is_not_said_is_not_allowed_and_what_is_changed_is_logged(nation):
     one, other = nation("aa"), nation("bb")
     who = one.office.person("administrator")
     node = one.trust(other, Allowed())
-    assert (node.may_ask, node.votes, node.wants) == (False, False, ())
+    assert (node.may_ask, node.votes, node.hears, node.wants) == (False, False, False, ())
     with one.database.write() as tx:
-        node = nodes.change(tx, who, "bb", Allowed(may_ask=True, wants=("b", "a", "b")))
+        node = trust.change(tx, who, "bb", Allowed(may_ask=True, wants=("b", "a", "b")))
     assert (node.may_ask, node.votes, node.wants) == (True, False, ("a", "b"))
     (event,) = one.logged("node.changed")
     assert '"data":{"may_ask":true,"wants":["a","b"]}' in event
     with one.database.write() as tx:
-        assert refused(lambda: nodes.change(tx, who, "bb", Allowed(asks_per_day=-1))) == "usage"
+        assert refused(lambda: trust.change(tx, who, "bb", Allowed(asks_per_day=-1))) == "usage"
 
 
 def test_a_node_gets_another_key_and_the_old_one_is_nobodys(nation, tmp_path):
@@ -156,8 +160,8 @@ def test_a_node_gets_another_key_and_the_old_one_is_nobodys(nation, tmp_path):
     other.identity = Identity.make(tmp_path / "new.key")
     with one.database.write() as tx:
         who = one.office.person("administrator")
-        assert refused(lambda: nodes.replace(tx, who, other.card, old)) == "pin"
-        after = nodes.replace(tx, who, other.card, other.identity.pin)
+        assert refused(lambda: trust.replace(tx, who, other.card, old, one.identity.pin)) == "pin"
+        after = trust.replace(tx, who, other.card, other.identity.pin, one.identity.pin)
     assert (after.id, after.organisation_id) == (before.id, before.organisation_id)
     with one.database.read() as tx:
         assert nodes.by_pin(tx, other.identity.pin).id == before.id
@@ -169,8 +173,8 @@ def test_a_removed_node_is_nobody_at_once_and_comes_back_only_by_being_added(nat
     before = one.trust(other)
     who = one.office.person("administrator")
     with one.database.write() as tx:
-        assert refused(lambda: nodes.remove(tx, who, "bb", " ")) == "reason"
-        nodes.remove(tx, who, "bb", "its key was lost")
+        assert refused(lambda: trust.remove(tx, who, "bb", " ")) == "reason"
+        trust.remove(tx, who, "bb", "its key was lost")
         assert refused(lambda: nodes.by_pin(tx, other.identity.pin)) == "unknown_node"
         assert refused(lambda: nodes.trusted(tx, "bb")) == "removed"
         assert nodes.all_(tx) == []

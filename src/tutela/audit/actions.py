@@ -136,6 +136,7 @@ _FEDERATION: Mapping[str, str] = {
     "node.answered": "It was answered: SHA-256 of both.",
     "node.taken": "A message of a partner node was taken and answered: SHA-256 of both.",
     "node.refused": "A message of a partner node was refused as it came, and why; nothing changed.",
+    "node.asked": "A partner node asked what is known here; its purpose is kept beside the log.",
     "node.capped": "A partner node asked about as many contents as it may in a day.",
     "node.pointed": "A partner node was told that a media or an entry is known here.",
     "node.listed": "Changes of a list were given to a partner node.",

@@ -13,10 +13,18 @@ from cyclopts import App, Parameter
 from tutela.cli import output
 from tutela.cli.open import opened
 from tutela.core import settings as core_settings
-from tutela.core.errors import ServiceError, SettingsError
+from tutela.core.errors import ServiceError
 from tutela.core.time import iso
-from tutela.exchange.federation import nodes, outbox
-from tutela.exchange.federation.identity import FILE_BYTES, Card, Identity, card_of, shown, typed
+from tutela.exchange.federation import nodes, trust
+from tutela.exchange.federation.identity import (
+    FILE_BYTES,
+    Card,
+    Identity,
+    card_of,
+    own_card,
+    shown,
+    typed,
+)
 from tutela.exchange.federation.nodes import Allowed, Node
 
 app = App(
@@ -33,7 +41,8 @@ for _verb, _help in (
 ):
     app.command(f"tutela.cli.node_ask:{_verb}", name=_verb, help=_help)
 
-_COLUMNS = ["v", "type", "node", "country", "url", "pin", "may_ask", "votes", "lists"]
+_COLUMNS = ["v", "type", "node", "country", "url", "pin", "may_ask", "votes"]
+_COLUMNS += ["told_votes", "lists"]
 _COLUMNS += ["asks_per_day", "waiting", "heard_at", "trouble", "removed_at", "contact"]
 _YES = {True: "yes", False: "no"}
 
@@ -67,21 +76,7 @@ def card(*, config: Path | None = None) -> int:
         config: Settings file.
     """
     federation = core_settings.load(config).federation
-    try:
-        made = Card(
-            name=federation.name,
-            country=federation.country,
-            url=federation.url.rstrip("/"),
-            contact=federation.contact,
-            certificate=Identity.read(federation.key).certificate,
-        )
-        body = msgspec.json.encode(made)
-        msgspec.json.decode(body, type=Card)
-    except msgspec.ValidationError as error:
-        raise SettingsError(
-            f"the [federation] settings make no card: {error}",
-            hint="set name, country, url (https) and contact",
-        ) from None
+    body = msgspec.json.encode(own_card(federation, Identity.read(federation.key)))
     print(msgspec.json.format(body, indent=1).decode())
     return 0
 
@@ -93,6 +88,7 @@ def add(
     pin: str,
     may_ask: bool = False,
     votes: bool = False,
+    tell_votes: bool = False,
     follow: list[str] | None = None,
     asks_per_day: int = nodes.ASKS_PER_DAY,
     break_glass: str = "",
@@ -110,16 +106,23 @@ def add(
         pin: Its pin, as the partner read it to you, not from the same letter as the card.
         may_ask: It may ask what is known here.
         votes: Its nation's votes count here, as one organisation's.
+        tell_votes: It is told the votes of ours, on everything that we graded.
         follow: A list of theirs to follow; may be repeated.
         asks_per_day: How many contents it may ask about in a day.
         break_glass: Reason to act directly on the database instead of as an account.
         config: Settings file.
     """
     allowed = Allowed(
-        may_ask=may_ask, votes=votes, wants=tuple(follow or ()), asks_per_day=asks_per_day
+        may_ask=may_ask,
+        votes=votes,
+        hears=tell_votes,
+        wants=tuple(follow or ()),
+        asks_per_day=asks_per_day,
     )
-    with opened(config, break_glass=break_glass) as office, office.database.write() as tx:
-        made = nodes.add(tx, office.who, _read(card), typed(pin), allowed)
+    with opened(config, break_glass=break_glass) as office:
+        own = Identity.read(office.settings.federation.key).pin
+        with office.database.write() as tx:
+            made = trust.add(tx, office.who, _read(card), typed(pin), allowed, own)
     print(f"{made.name}: trusted; {_may(made)}; its organisation is: node {made.name}")
     return 0
 
@@ -140,8 +143,10 @@ def replace(
         break_glass: Reason to act directly on the database instead of as an account.
         config: Settings file.
     """
-    with opened(config, break_glass=break_glass) as office, office.database.write() as tx:
-        made = nodes.replace(tx, office.who, _read(card), typed(pin))
+    with opened(config, break_glass=break_glass) as office:
+        own = Identity.read(office.settings.federation.key).pin
+        with office.database.write() as tx:
+            made = trust.replace(tx, office.who, _read(card), typed(pin), own)
     print(f"{made.name}: known by {shown(made.pin)}")
     return 0
 
@@ -152,6 +157,7 @@ def change(
     *,
     may_ask: Annotated[bool | None, Parameter(negative="--may-not-ask")] = None,
     votes: Annotated[bool | None, Parameter(negative="--no-votes")] = None,
+    tell_votes: Annotated[bool | None, Parameter(negative="--tell-no-votes")] = None,
     follow: list[str] | None = None,
     asks_per_day: int | None = None,
     break_glass: str = "",
@@ -163,15 +169,18 @@ def change(
         name: The node.
         may_ask: It may ask what is known here, or not.
         votes: Its nation's votes count here, or not; those that count already stay.
+        tell_votes: It is told the votes of ours, or no more; it keeps those it has.
         follow: All lists of theirs that are to be followed from now on.
         asks_per_day: How many contents it may ask about in a day.
         break_glass: Reason to act directly on the database instead of as an account.
         config: Settings file.
     """
     wants = None if follow is None else tuple(follow)
-    allowed = Allowed(may_ask=may_ask, votes=votes, wants=wants, asks_per_day=asks_per_day)
+    allowed = Allowed(
+        may_ask=may_ask, votes=votes, hears=tell_votes, wants=wants, asks_per_day=asks_per_day
+    )
     with opened(config, break_glass=break_glass) as office, office.database.write() as tx:
-        made = nodes.change(tx, office.who, name, allowed)
+        made = trust.change(tx, office.who, name, allowed)
     print(f"{made.name}: {_may(made)}")
     return 0
 
@@ -187,7 +196,7 @@ def remove(name: str, *, reason: str, break_glass: str = "", config: Path | None
         config: Settings file.
     """
     with opened(config, break_glass=break_glass) as office, office.database.write() as tx:
-        nodes.remove(tx, office.who, name, reason)
+        trust.remove(tx, office.who, name, reason)
     print(f"{name}: trusted no more")
     return 0
 
@@ -206,7 +215,7 @@ def restart(name: str, *, break_glass: str = "", config: Path | None = None) -> 
     with opened(config, break_glass=break_glass) as office:
         pin = Identity.read(office.settings.federation.key).pin
         with office.database.write() as tx:
-            outbox.restart(tx, office.who, name, pin)
+            trust.restart(tx, office.who, name, pin)
     print(f"{name}: messages begin at 1 again; the other side has to do the same")
     return 0
 
@@ -253,6 +262,7 @@ def _row(node: Node, waiting: int) -> dict[str, object]:
         "pin": shown(node.pin),
         "may_ask": node.may_ask,
         "votes": node.votes,
+        "told_votes": node.hears,
         "lists": list(node.wants),
         "asks_per_day": node.asks_per_day,
         "waiting": waiting,
@@ -272,6 +282,7 @@ def _line(row: Mapping[str, Any]) -> str:
         f"{row['node']:<12} {row['country']}  {row['url']}\n"
         f"             pin {row['pin']}\n"
         f"             may ask: {_YES[bool(row['may_ask'])]}, votes: {_YES[bool(row['votes'])]}, "
+        f"hears ours: {_YES[bool(row['told_votes'])]}\n             "
         f"waiting for it: {row['waiting']}, {heard}{trouble}"
     )
 
@@ -279,6 +290,7 @@ def _line(row: Mapping[str, Any]) -> str:
 def _may(node: Node) -> str:
     said = ["may ask" if node.may_ask else "may not ask"]
     said.append("its votes count" if node.votes else "its votes do not count")
+    said.append("it hears ours" if node.hears else "it does not hear ours")
     if node.wants:
         said.append(f"followed: {', '.join(node.wants)}")
     return ", ".join(said)

@@ -57,7 +57,7 @@ def ask(
     """
     with opened(config) as office:
         pin = Identity.read(office.settings.federation.key).pin
-        with office.database.write() as tx:
+        with office.database.read() as tx:
             case_id = _case(tx, office, number)
             wanted = [MediaId(one) for one in media or ()]
             if code:
@@ -67,7 +67,11 @@ def ask(
             names = node or [one.name for one in nodes.all_(tx)]
             if not names:
                 raise UsageError("there is no node to ask", hint="tutela node add")
-            count = sum(asking.ask(tx, office.who, one, pin, case_id, wanted) for one in names)
+        count = 0
+        # Each by itself: a node and then the log are locked, and nobody waits for two nodes.
+        for one in names:
+            with office.database.write() as tx:
+                count += asking.ask(tx, office.who, one, pin, case_id, wanted)
     print(f"{number}: {count:,} questions for {', '.join(names)}; tutela node answers {number}")
     return 0
 

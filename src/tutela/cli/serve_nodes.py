@@ -12,16 +12,14 @@ import uvicorn
 from tutela.api.federation.app import build
 from tutela.api.federation.office import Embassy
 from tutela.api.federation.peer import PeerProtocol
-from tutela.core.errors import SettingsError
-from tutela.core.settings import FederationSettings, Settings
+from tutela.core.settings import Settings
 from tutela.exchange.federation import counting, nodes
 from tutela.exchange.federation.answering import Answering
-from tutela.exchange.federation.identity import Identity
-from tutela.exchange.federation.inbox import Inbox
+from tutela.exchange.federation.identity import Identity, own_card
+from tutela.exchange.federation.inbox import Act, Inbox
 from tutela.exchange.federation.link import believe, tls
 from tutela.exchange.federation.message import QUESTION, VOTES
 from tutela.exchange.federation.rounds import Round, Rounds
-from tutela.hashlist.library import Library
 from tutela.store import Database
 from tutela.store.schema import require_current
 
@@ -34,11 +32,9 @@ LOOK_S = 2
 
 def inbox(settings: Settings, database: Database, identity: Identity) -> Inbox:
     """Return what takes messages of partner nodes."""
-    where = settings.library.path
-    library = Library.open(where) if where.exists() else None
     federation = settings.federation
-    answering = Answering(federation.contact, library, federation.answer_lists)
-    acts = {QUESTION: answering.answer, VOTES: counting.take}
+    answering = Answering(federation.contact, settings.library.path, federation.answer_lists)
+    acts = {QUESTION: Act(answering.answer, answering.look), VOTES: Act(counting.take)}
     return Inbox(database, identity.pin, acts)
 
 
@@ -51,8 +47,8 @@ def served(settings: Settings) -> Iterator[tuple[uvicorn.Config, Doing]]:
         SettingsError: what partners have to know of this node is not set.
     """
     federation = settings.federation
-    _check(federation)
     identity = Identity.read(federation.key)
+    own_card(federation, identity)  # says what is missing, before anybody is answered
     with Database(settings.database.url) as database:
         require_current(database)
         context = tls(identity, server=True)
@@ -117,12 +113,3 @@ class Doing:
             print(f"warning: node {done.node}: {said}", file=sys.stderr)
         elif before and not done.error:
             print(f"node {done.node}: all is well again", file=sys.stderr)
-
-
-def _check(federation: FederationSettings) -> None:
-    for name in ("name", "country", "contact"):
-        if not getattr(federation, name):
-            raise SettingsError(
-                f"[federation] {name} is not set",
-                hint="partners know a node by its name, country and contact",
-            )

@@ -10,6 +10,8 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -20,6 +22,7 @@ from tutela.audit import log
 from tutela.audit.log import Event
 from tutela.casework.among import among
 from tutela.casework.stacking import distances
+from tutela.core.errors import InputError
 from tutela.core.media import PDQ, PDQ_QUALITY_MINIMUM, PDQ_RADIUS_BITS, Fingerprint
 from tutela.core.time import now
 from tutela.exchange.federation.horizon import Horizon
@@ -57,30 +60,49 @@ class Answering:
 
     Args:
         contact: Whom a partner speaks to.
-        library: The lists, None where there are none.
+        library: Folder of the library; it may come later.
         lists: Names of those in which questions are looked up.
     """
 
-    def __init__(self, contact: str, library: Library | None, lists: Iterable[str]) -> None:
+    def __init__(self, contact: str, library: Path, lists: Iterable[str]) -> None:
         self._contact = contact
-        self._library = library
+        self._folder = library
+        self._library: Library | None = None
         self._lists = frozenset(lists)
         self._codes = _Codes()
 
-    def answer(self, tx: Connection, node: Node, message: Message) -> bytes:
-        """Answer a question.
+    def look(self, tx: Connection, node: Node, message: Message) -> list[Found | None] | None:
+        """Look for what a question is about; None where it will not be answered anyway."""
+        try:
+            question = decoded(message.body, Question)
+        except InputError:
+            return None
+        if not node.may_ask or _asked_today(node) + len(question.contents) > node.asks_per_day:
+            return None
+        return self._find(tx, question.contents)
+
+    def answer(
+        self, tx: Connection, node: Node, message: Message, found: list[Found | None] | None
+    ) -> bytes:
+        """Answer a question by what `look` found.
 
         Raises:
             InputError: it is none (code `message`).
         """
         question = decoded(message.body, Question)
         count = len(question.contents)
-        if not node.may_ask:
-            return refusal(message, "policy")
-        if not _within_day(tx, node, count):
-            return refusal(message, "too_many")
-        found = self._find(tx, question.contents)
-        references = _references(tx, node, question.purpose, [one for one in found if one])
+        refused = "" if node.may_ask else "policy"
+        if not refused and not _within_day(tx, node, count):
+            refused = "too_many"
+        if refused:
+            return padded(refusal(message, refused), count)
+        if found is None:  # it may ask since a moment
+            found = self._find(tx, question.contents)
+        known = [one for one in found if one]
+        asked = {"contents": count, "known": len(known)}
+        words = {"purpose": question.purpose}
+        log.record_many(tx, node.principal, [Event("node.asked", node.subject, asked, words)])
+        references = _references(tx, node, question.purpose, known)
         contents = tuple(
             Known(known=True, reference=references[one]) if one else Known(known=False)
             for one in found
@@ -107,7 +129,9 @@ class Answering:
         return None
 
     def _listed(self, one: Asked) -> Found | None:
-        if self._library is None or not self._lists:
+        if self._library is None and self._lists and self._folder.exists():
+            self._library = Library.open(self._folder)
+        if self._library is None:
             return None
         numbers = [info.number for info in self._library.lists if info.name in self._lists]
         fingerprints = [Fingerprint(PDQ, bytes.fromhex(one.pdq))] if one.pdq else []
@@ -178,19 +202,22 @@ def _by_digest(tx: Connection, contents: Sequence[Asked]) -> list[Found | None]:
     return found
 
 
+def _today() -> datetime:
+    return now().replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _asked_today(node: Node) -> int:
+    return node.asked if node.asked_day == _today() else 0
+
+
 def _within_day(tx: Connection, node: Node, count: int) -> bool:
-    """Count what a node asks about today; tell whether it still may. `node` is locked."""
-    day = now().replace(hour=0, minute=0, second=0, microsecond=0)
-    this = NodeRow.id == node.id
-    row = tx.execute(select(NodeRow.asked_day, NodeRow.asked).where(this)).one()
-    asked = row.asked if row.asked_day == day else 0
+    """Count what a node asks about today; tell whether it may. `node` is locked."""
+    this, day, asked = NodeRow.id == node.id, _today(), _asked_today(node)
     if asked + count <= node.asks_per_day:
         tx.execute(update(NodeRow).where(this).values(asked_day=day, asked=asked + count))
         return True
-    if asked <= node.asks_per_day:
-        # Said once a day: the count is beyond what is allowed from here on.
-        values = {"asked_day": day, "asked": node.asks_per_day + 1}
-        tx.execute(update(NodeRow).where(this).values(**values))
+    if tx.execute(select(NodeRow.capped_day).where(this)).scalar() != day:
+        tx.execute(update(NodeRow).where(this).values(capped_day=day))
         facts = {"asked": asked, "more": count}
         log.record_many(tx, node.principal, [Event("node.capped", node.subject, facts)])
     return False
@@ -211,7 +238,11 @@ def _references(
     given = {Found(media_id, entry): reference for media_id, entry, reference in rows}
     events = []
     for one in dict.fromkeys(found):
-        if one not in given:
+        if one in given:
+            # The contact is told why it was asked about last.
+            again = update(NodePointer).where(NodePointer.reference == given[one])
+            tx.execute(again.values(purpose=purpose, at=now()))
+        else:
             given[one] = secrets.token_hex(_REFERENCE_BYTES)
             tx.execute(
                 insert(NodePointer).values(

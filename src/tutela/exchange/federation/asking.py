@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 
 from tutela.access.authorise import require
 from tutela.access.model import Permission
+from tutela.casework import agreement, blind
 from tutela.casework import case as cases
 from tutela.casework.among import among
 from tutela.core.errors import InputError, UsageError
@@ -87,6 +88,8 @@ def ask(  # noqa: PLR0913, PLR0917 who asks whom, about what
 def graded(tx: Connection, who: Principal, case_id: CaseId, code: str) -> list[MediaId]:
     """Return the media of a case that have a code, by number.
 
+    What `who` is to grade or settle without knowing the code is left out.
+
     Raises:
         AccessError: as `ask`.
     """
@@ -96,7 +99,10 @@ def graded(tx: Connection, who: Principal, case_id: CaseId, code: str) -> list[M
         .where(CaseMedia.case_id == case_id, CaseMedia.code == code)
         .order_by(CaseMedia.media_id)
     )
-    return [MediaId(number) for number in rows.scalars()]
+    media = list(rows.scalars())
+    unseen = blind.withheld(tx, who, case_id, media)
+    unseen |= agreement.to_settle(tx, who, case_id, media)
+    return [MediaId(number) for number in media if number not in unseen]
 
 
 def answers(tx: Connection, who: Principal, case_id: CaseId) -> list[Answered]:
@@ -180,4 +186,6 @@ def _purpose(tx: Connection, case_id: CaseId) -> str:
         .join(Case, Case.authority_id == Authority.id)
         .where(Case.id == case_id)
     ).one()
-    return ", ".join(words)[:_PURPOSE_CHARACTERS]
+    said = " ".join(", ".join(words).split())
+    # No control characters: the other side refuses them, for they could forge what is shown.
+    return "".join(one for one in said if one.isprintable())[:_PURPOSE_CHARACTERS]

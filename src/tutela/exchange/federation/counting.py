@@ -41,7 +41,7 @@ _AT_ONCE = 1_000
 _OVERLAP = timedelta(minutes=10)
 
 
-def take(tx: Connection, node: Node, message: Message) -> bytes:
+def take(tx: Connection, node: Node, message: Message, _looked: object) -> bytes:
     """Keep what a node's nation votes; the answer says how much was taken.
 
     Raises:
@@ -109,7 +109,7 @@ def _joined(*columns: Any) -> Select[Any]:
         .select_from(NodeVote)
         .join(Media, Media.sha256 == NodeVote.sha256)
         .join(NodeRow, NodeRow.id == NodeVote.node_id)
-        .where(NodeVote.counted.is_(False), NodeRow.removed_at.is_(None))
+        .where(NodeVote.counted.is_(False), NodeRow.removed_at.is_(None), NodeRow.votes)
     )
 
 

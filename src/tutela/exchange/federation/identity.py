@@ -25,7 +25,9 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from tutela.core import secretfile
-from tutela.core.errors import InputError, ServiceError, UsageError
+from tutela.core.errors import InputError, ServiceError, SettingsError, UsageError
+from tutela.core.settings import FederationSettings
+from tutela.exchange.federation.message import PLAIN
 
 FILE_BYTES = 16_384
 PIN_BYTES = 32
@@ -42,7 +44,7 @@ _UNREADABLE = (
 )
 _MARK = b"-----BEGIN CERTIFICATE-----"
 
-Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=PLAIN)]
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -115,6 +117,28 @@ class Identity:
             return cls(path, (mark + certificate).decode("ascii"))
         except (InputError, UnicodeDecodeError) as error:
             raise ServiceError(f"{path} is no key of a node") from error
+
+
+def own_card(federation: FederationSettings, identity: Identity) -> Card:
+    """Return the card of this node.
+
+    Raises:
+        SettingsError: what partners have to know of it is not set, or not so that it can be told.
+    """
+    made = Card(
+        name=federation.name,
+        country=federation.country,
+        url=federation.url.rstrip("/"),
+        contact=federation.contact,
+        certificate=identity.certificate,
+    )
+    try:
+        return msgspec.json.decode(msgspec.json.encode(made), type=Card)
+    except msgspec.ValidationError as error:
+        raise SettingsError(
+            f"the [federation] settings make no card: {error}",
+            hint="set name, country, url (https) and contact",
+        ) from None
 
 
 def card_of(text: bytes) -> Card:

@@ -8,6 +8,7 @@ be that policy refuses it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -29,9 +30,17 @@ from tutela.store import Database
 from tutela.store.tables.federation import Node as NodeRow
 from tutela.store.tables.federation import NodeTaken
 
-# Does what a message says within the transaction, and returns the whole answer: what it refuses is
-# a code in `Reply.refused`.
-Act = Callable[[Connection, Node, Message], bytes]
+
+class Act(NamedTuple):
+    """What is done with a kind of message.
+
+    `do` acts within the transaction and returns the whole answer: what it refuses is a code in
+    `Reply.refused`. It gets what `look` found before, which takes time and changes nothing: nobody
+    waits for that.
+    """
+
+    do: Callable[[Connection, Node, Message, Any], bytes]
+    look: Callable[[Connection, Node, Message], object] | None = None
 
 
 class Inbox:
@@ -51,14 +60,19 @@ class Inbox:
         """Do what a message says, once; return the answer.
 
         Raises:
+            AccessError: the node is trusted no more, or by another key.
             InputError: it is no message, or not one from this node to this one.
             ConflictError: it is not the next one (code `order`), of another run of numbers
                 (`stream`), or other than it was under its number (`replayed`).
         """
         try:
             message = self._addressed(node, body)
+            looked = self._looked(node, message)
             with self._database.write() as tx:
-                return self._once(tx, nodes.locked(tx, node.id), message, body)
+                now_ = nodes.locked(tx, node.id)
+                if now_.pin != node.pin or now_.removed_at is not None:
+                    raise nodes.unknown(node.pin)  # it came in a while ago
+                return self._once(tx, now_, message, body, looked)
         except (InputError, ConflictError) as error:
             self._refused(node, body, error)
             raise
@@ -75,7 +89,16 @@ class Inbox:
             )
         return message
 
-    def _once(self, tx: Connection, node: Node, message: Message, body: bytes) -> bytes:
+    def _looked(self, node: Node, message: Message) -> object:
+        act = self._acts.get(message.kind)
+        if act is None or act.look is None:
+            return None
+        with self._database.read() as tx:
+            return act.look(tx, node, message)
+
+    def _once(
+        self, tx: Connection, node: Node, message: Message, body: bytes, looked: object
+    ) -> bytes:
         stream = bytes.fromhex(message.stream)
         before = tx.execute(
             select(NodeTaken.sha256, NodeTaken.answer).where(
@@ -91,22 +114,33 @@ class Inbox:
                 )
             kept: bytes = before.answer
             return kept
-        if node.in_stream not in (None, stream):
+        anew = node.in_stream != stream
+        if anew and not (node.in_open and self._unseen(tx, node, stream)):
             raise ConflictError(
                 "this message is of another run of numbers",
                 code="stream",
                 hint="after a restored backup both operators run: tutela node restart",
             )
-        if message.number != node.in_number + 1:
+        following = 1 if anew else node.in_number + 1
+        if message.number != following:
             raise ConflictError(
-                f"message {message.number} came, and {node.in_number + 1} is the next", code="order"
+                f"message {message.number} came, and {following} is the next", code="order"
             )
-        return self._taken(tx, node, message, body)
+        if anew:
+            tx.execute(update(NodeRow).where(NodeRow.id == node.id).values(in_open=False))
+        return self._taken(tx, node, message, body, looked)
 
-    def _taken(self, tx: Connection, node: Node, message: Message, body: bytes) -> bytes:
+    def _unseen(self, tx: Connection, node: Node, stream: bytes) -> bool:
+        """Tell whether nothing of a run of numbers ever came: an old one does not come back."""
+        same = (NodeTaken.node_id == node.id, NodeTaken.stream == stream)
+        return tx.execute(select(NodeTaken.number).where(*same).limit(1)).first() is None
+
+    def _taken(
+        self, tx: Connection, node: Node, message: Message, body: bytes, looked: object
+    ) -> bytes:
         act = self._acts.get(message.kind)
         try:
-            answer = act(tx, node, message) if act else refusal(message, "kind")
+            answer = act.do(tx, node, message, looked) if act else refusal(message, "kind")
         except InputError as error:
             # Its number is used up all the same, or nothing would ever come after it.
             answer = refusal(message, error.code)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Self, TypeVar
 from urllib.parse import quote
 
@@ -14,7 +15,7 @@ from tutela.core.errors import ConflictError, FetchError, IntegrityError, Servic
 from tutela.exchange.federation.identity import Identity
 from tutela.exchange.federation.message import ANSWER_BYTES, ListOffer, RecordRow, Terms
 from tutela.exchange.federation.nodes import Node
-from tutela.exchange.federation.record import Side
+from tutela.exchange.federation.record import ROWS, Side
 from tutela.exchange.federation.sharing import PAGE_BYTES
 from tutela.fetch.http import Bounds, Fetcher, Question
 
@@ -107,7 +108,11 @@ class Link:
             FetchError: it did not come.
             IntegrityError: what came is no such answer.
         """
-        return self._read(f"/node/v1/record/{side}?after={after}", list[RecordRow])
+        rows = self._read(f"/node/v1/record/{side}?after={after}", list[RecordRow])
+        numbers = [after, *(row.number for row in rows)]
+        if len(rows) > ROWS or any(one >= other for one, other in pairwise(numbers)):
+            raise IntegrityError(f"the log of {self.node.name} is out of order", code="answer")
+        return rows
 
     def _read(self, path: str, kind: type[T]) -> T:
         body = self._all(Question(self.node.url + path))

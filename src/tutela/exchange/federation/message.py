@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime, timedelta
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
 
@@ -32,7 +32,10 @@ _PER_CONTENT, _BESIDE = 128, 1_536
 
 Hex32 = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 Stream = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{32}\Z")]
-Words = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+# What people read has no control characters: not to move a cursor, not to turn a line around.
+PLAIN: Final = r"\A[^\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]*\Z"
+Words = Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=PLAIN)]
+Word = Annotated[str, msgspec.Meta(min_length=1, max_length=60, pattern=r"\A[!-~]+\Z")]
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,7 +47,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     sender: Hex32
     receiver: Hex32
     at: Annotated[datetime, msgspec.Meta(tz=True)]
-    kind: Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
+    kind: Word
     body: msgspec.Raw
 
 
@@ -53,7 +56,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
     v: Literal[1] = 1
     number: int
-    refused: Annotated[str, msgspec.Meta(max_length=40)] = ""
+    refused: Annotated[str, msgspec.Meta(max_length=40, pattern=r"\A[a-z_]*\Z")] = ""
     body: msgspec.Raw = msgspec.Raw(b"null")
 
 
@@ -86,13 +89,13 @@ class Known(msgspec.Struct, frozen=True):
     """What is said of one content; `reference` is for the contact, empty where nothing is known."""
 
     known: bool
-    reference: Annotated[str, msgspec.Meta(max_length=40)] = ""
+    reference: Annotated[str, msgspec.Meta(max_length=40, pattern=r"\A[0-9a-z]*\Z")] = ""
 
 
 class Pointers(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to a question: whom to speak to, and of each content whether it is known."""
 
-    contact: Annotated[str, msgspec.Meta(max_length=200)]
+    contact: Annotated[str, msgspec.Meta(max_length=200, pattern=PLAIN)]
     contents: Annotated[tuple[Known, ...], msgspec.Meta(max_length=CONTENTS)]
 
 
@@ -100,8 +103,8 @@ class Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The vote of a nation on a content under a scheme; `code` null where it has none any more."""
 
     sha256: Hex32
-    scheme: Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
-    code: Annotated[str, msgspec.Meta(min_length=1, max_length=40)] | None
+    scheme: Word
+    code: Annotated[str, msgspec.Meta(min_length=1, max_length=40, pattern=PLAIN)] | None
 
 
 class Votes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -131,8 +134,8 @@ class ListOffer(msgspec.Struct, frozen=True, kw_only=True):
     """A list that a node may follow."""
 
     name: Annotated[str, msgspec.Meta(pattern=r"\A[a-z][a-z0-9-]{1,62}\Z")]
-    title: str
-    role: str
+    title: Annotated[str, msgspec.Meta(max_length=500, pattern=PLAIN)]
+    role: Word
     radius_bits: Annotated[int, msgspec.Meta(ge=0, le=256)]
 
 

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import secrets
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, func, select, update
 
-from tutela.access import accounts
 from tutela.access.authorise import require
 from tutela.access.model import Permission
-from tutela.audit import log
 from tutela.core.errors import AccessError, UsageError
 from tutela.core.ids import NodeId, OrganisationId
 from tutela.core.principal import Principal, Role, Via
 from tutela.core.time import now
-from tutela.exchange.federation.identity import Card, one_certificate, shown
+from tutela.exchange.federation.identity import shown
 from tutela.store.tables.federation import Node as NodeRow
-from tutela.store.tables.federation import NodeSent, NodeTold
+from tutela.store.tables.federation import NodeSent
 
 ASKS_PER_DAY = 1_000
 NEVER_TOLD = -1  # before the first event of the log
-_STREAM_BYTES = 16
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,12 +35,16 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     organisation_id: OrganisationId
     may_ask: bool
     votes: bool
+    hears: bool
     wants: tuple[str, ...]
     asks_per_day: int
+    asked_day: datetime | None
+    asked: int
     out_stream: bytes
     out_number: int
     in_stream: bytes | None
     in_number: int
+    in_open: bool
     told_seq: int
     heard_at: datetime | None
     trouble: str
@@ -63,13 +63,14 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Allowed(msgspec.Struct, frozen=True, kw_only=True):
-    """What a node may: ask what is known here, vote, and how many contents a day it asks about.
+    """What a node may: ask what is known here, how many contents a day, vote, and hear our votes.
 
     `wants` are its lists that are followed here.
     """
 
     may_ask: bool | None = None
     votes: bool | None = None
+    hears: bool | None = None
     asks_per_day: int | None = None
     wants: tuple[str, ...] | None = None
 
@@ -78,105 +79,6 @@ class Allowed(msgspec.Struct, frozen=True, kw_only=True):
         given = {name: getattr(self, name) for name in self.__struct_fields__}
         given["wants"] = None if self.wants is None else sorted(set(self.wants))
         return {name: value for name, value in given.items() if value is not None}
-
-
-def add(tx: Connection, who: Principal, card: Card, pin: bytes, allowed: Allowed) -> Node:
-    """Trust a node from now on, by its pin; nothing is allowed that is not said.
-
-    One that was removed is trusted again, with what is said now. Its nation gets an organisation of
-    the name `node NAME`, which votes and reads lists for it.
-
-    Args:
-        tx: A write transaction.
-        who: An administrator.
-        card: What the node says of itself.
-        pin: Its pin, as a person heard it in another way than the card came.
-        allowed: What it may.
-
-    Raises:
-        AccessError: `who` may not decide that.
-        UsageError: the pin is another one (code `pin`), or there is such a node (`node_exists`).
-    """
-    require(tx, who, Permission.NODES)
-    _check_pin(card, pin)
-    _check(allowed)
-    same = (NodeRow.name == card.name) | (NodeRow.pin == pin)
-    before = tx.execute(select(NodeRow.__table__).where(same)).all()
-    if any(one.removed_at is None or one.name != card.name for one in before):
-        raise UsageError(
-            f"there is a node {card.name}, or there was another one with this key",
-            code="node_exists",
-            hint="tutela node replace gives it another key; tutela node list shows all",
-        )
-    given: dict[str, Any] = {"may_ask": False, "votes": False, "wants": []}
-    given |= {"asks_per_day": ASKS_PER_DAY} | allowed.said()
-    values = _of_card(card) | given | beginning()
-    values |= {"pin": pin, "added_at": now(), "added_by": who.account_id, "removed_at": None}
-    if before:
-        node = _node(before[0])
-        _check_country(node, card)
-        number, organisation = int(node.id), node.organisation_id
-        tx.execute(delete(NodeTold).where(NodeTold.node_id == number))
-        tx.execute(update(NodeRow).where(NodeRow.id == number).values(**values))
-    else:
-        organisation = accounts.create_organisation(tx, _MAKER, f"node {card.name}", card.country)
-        row = values | {"name": card.name, "organisation_id": organisation, "asked": 0}
-        number = tx.execute(insert(NodeRow).values(**row).returning(NodeRow.id)).scalar_one()
-    texts = {"name": card.name, "url": card.url}
-    facts = {"pin": pin.hex(), "organisation": organisation, **given}
-    log.record(tx, who, "node.added", f"node:{number}", texts=texts, **facts)
-    return by_name(tx, card.name)
-
-
-def replace(tx: Connection, who: Principal, card: Card, pin: bytes) -> Node:
-    """Know a node by another key, address or contact; what it may and was told stays.
-
-    Raises:
-        AccessError: `who` may not decide that.
-        UsageError: the pin is another one, or that of another node; or there is no such node.
-    """
-    require(tx, who, Permission.NODES)
-    _check_pin(card, pin)
-    node = still_trusted(by_name(tx, card.name))
-    others = select(NodeRow.id).where(NodeRow.pin == pin, NodeRow.id != node.id)
-    if tx.execute(others).first():
-        raise UsageError("another node has this key", code="node_exists")
-    _check_country(node, card)
-    tx.execute(update(NodeRow).where(NodeRow.id == node.id).values(pin=pin, **_of_card(card)))
-    texts = {"url": card.url}
-    log.record(tx, who, "node.changed", node.subject, texts=texts, pin=pin.hex())
-    return by_name(tx, node.name)
-
-
-def change(tx: Connection, who: Principal, name: str, allowed: Allowed) -> Node:
-    """Change what a node may.
-
-    Raises:
-        AccessError: `who` may not decide that.
-        UsageError: there is no such node.
-    """
-    require(tx, who, Permission.NODES)
-    _check(allowed)
-    node = still_trusted(by_name(tx, name))
-    if given := allowed.said():
-        tx.execute(update(NodeRow).where(NodeRow.id == node.id).values(**given))
-        log.record(tx, who, "node.changed", node.subject, **given)
-    return by_name(tx, name)
-
-
-def remove(tx: Connection, who: Principal, name: str, reason: str) -> None:
-    """Trust a node no more, from its next request on; its votes stay as history.
-
-    Raises:
-        AccessError: `who` may not decide that.
-        UsageError: there is no such node, or no reason.
-    """
-    require(tx, who, Permission.NODES)
-    node = still_trusted(by_name(tx, name))
-    if not reason.strip():
-        raise UsageError("say why a node is trusted no more", code="reason")
-    tx.execute(update(NodeRow).where(NodeRow.id == node.id).values(removed_at=now()))
-    log.record(tx, who, "node.removed", node.subject, texts={"reason": reason})
 
 
 def all_(tx: Connection) -> list[Node]:
@@ -237,12 +139,17 @@ def by_pin(tx: Connection, pin: bytes) -> Node:
         select(NodeRow.__table__).where(NodeRow.pin == pin, NodeRow.removed_at.is_(None))
     ).one_or_none()
     if row is None:
-        raise AccessError(
-            "this key is not that of a node which is trusted here",
-            code="unknown_node",
-            hint=f"the operators compare pins: {shown(pin)}",
-        )
+        raise unknown(pin)
     return _node(row)
+
+
+def unknown(pin: bytes) -> AccessError:
+    """Return the refusal of a key that is nobody's, or whose node is trusted no more."""
+    return AccessError(
+        "this key is not that of a node which is trusted here",
+        code="unknown_node",
+        hint=f"the operators compare pins: {shown(pin)}",
+    )
 
 
 def locked(tx: Connection, node_id: NodeId) -> Node:
@@ -259,42 +166,9 @@ def heard(tx: Connection, node_id: NodeId, trouble: str = "") -> None:
     tx.execute(update(NodeRow).where(NodeRow.id == node_id).values(**values))
 
 
-def beginning() -> dict[str, Any]:
-    """Return the columns of a node with whom nothing was exchanged, in a new run of numbers."""
-    return {
-        "out_stream": secrets.token_bytes(_STREAM_BYTES),
-        "out_number": 0,
-        "in_stream": None,
-        "in_number": 0,
-        "told_seq": NEVER_TOLD,
-        "trouble": "",
-    }
-
-
 def organisations(tx: Connection) -> frozenset[int]:
     """Return the organisations that stand for nations: their votes are not those of ours."""
     return frozenset(tx.execute(select(NodeRow.organisation_id)).scalars())
-
-
-def _check_pin(card: Card, pin: bytes) -> None:
-    if card.pin != pin:
-        raise UsageError(
-            f"the card is of another key: {shown(card.pin)}",
-            code="pin",
-            hint="do not go on: ask the partner, in another way than the card came",
-        )
-
-
-def _check_country(node: Node, card: Card) -> None:
-    if card.country != node.country:
-        raise UsageError(
-            f"{node.name} speaks for {node.country}", code="country", hint="add it as another node"
-        )
-
-
-def _check(allowed: Allowed) -> None:
-    if allowed.asks_per_day is not None and not 0 <= allowed.asks_per_day <= 1_000_000:
-        raise UsageError("a node asks about 0 to 1,000,000 contents a day")
 
 
 def still_trusted(node: Node) -> Node:
@@ -304,19 +178,6 @@ def still_trusted(node: Node) -> Node:
     return node
 
 
-def _of_card(card: Card) -> dict[str, str]:
-    return {
-        "country": card.country,
-        "url": card.url,
-        "contact": card.contact,
-        "certificate": one_certificate(card.certificate),
-    }
-
-
 def _node(row: Row[Any]) -> Node:
     found = row._mapping  # noqa: SLF001 SQLAlchemy's public name for it
     return msgspec.convert({name: found[name] for name in Node.__struct_fields__}, Node)
-
-
-# An organisation is part of adding a node; who adds one need not manage people.
-_MAKER = Principal(None, None, "system", frozenset({Role.ADMINISTRATOR}), Via.SYSTEM)

@@ -6,6 +6,7 @@ sent again under its number, and the other side does it once.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -13,8 +14,6 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
-from tutela.access.authorise import require
-from tutela.access.model import Permission
 from tutela.audit import log
 from tutela.audit.log import Event, Value
 from tutela.core.errors import IntegrityError
@@ -34,6 +33,8 @@ from tutela.exchange.federation.message import (
 from tutela.exchange.federation.nodes import Node
 from tutela.store.tables.federation import Node as NodeRow
 from tutela.store.tables.federation import NodeSent, NodeTold
+
+_STREAM_BYTES = 16
 
 
 class Waiting(NamedTuple):
@@ -106,7 +107,9 @@ def waiting(tx: Connection, node_id: NodeId) -> Waiting | None:
     """Return the next message to send to a node, None where all are answered."""
     row = tx.execute(
         select(NodeSent.stream, NodeSent.number, NodeSent.kind, NodeSent.message)
+        .join(NodeRow, NodeRow.id == NodeSent.node_id)
         .where(NodeSent.node_id == node_id, NodeSent.answered_at.is_(None))
+        .where(NodeSent.stream == NodeRow.out_stream)
         .order_by(NodeSent.number)
         .limit(1)
     ).one_or_none()
@@ -146,30 +149,43 @@ def answered(tx: Connection, who: Principal, node: Node, sent: Waiting, answer: 
     return reply
 
 
-def restart(tx: Connection, who: Principal, name: str, pin: bytes) -> None:
-    """Number messages with a node anew, as after one side came back from a backup.
+def beginning() -> dict[str, Any]:
+    """Return the columns of a node to whom nothing was said, in a new run of numbers both ways."""
+    return {
+        "out_stream": secrets.token_bytes(_STREAM_BYTES),
+        "out_number": 0,
+        "in_open": True,
+        "told_seq": nodes.NEVER_TOLD,
+        "trouble": "",
+    }
 
-    Both sides do it. Questions that wait are asked again, and all votes are told again, which
-    counts nothing twice.
 
-    Raises:
-        AccessError: `who` may not decide that.
-        UsageError: there is no such node, or it is trusted no more.
+def renumber(tx: Connection, who: Principal, node: Node, pin: bytes) -> Node:
+    """Begin a new run of numbers with a node, and let it begin one; return it as it is then.
+
+    What it was told and answered stays. Questions that wait are asked again in the new run.
     """
-    require(tx, who, Permission.NODES)
-    node = nodes.locked(tx, nodes.trusted(tx, name).id)
+    nodes.locked(tx, node.id)
     mine = (NodeSent.node_id == node.id, NodeSent.answered_at.is_(None))
     open_ = tx.execute(select(NodeSent.__table__).where(*mine).order_by(NodeSent.number)).all()
     tx.execute(delete(NodeSent).where(*mine))
-    tx.execute(delete(NodeTold).where(NodeTold.node_id == node.id))
-    tx.execute(update(NodeRow).where(NodeRow.id == node.id).values(**nodes.beginning()))
+    forget(tx, node.id)
+    tx.execute(update(NodeRow).where(NodeRow.id == node.id).values(**beginning()))
     log.record(tx, who, "node.restarted", node.subject)
-    node = nodes.locked(tx, node.id)
+    begun = nodes.locked(tx, node.id)
     for row in open_:
         if row.kind == QUESTION:
             body = decoded(row.message, Message).body
             draft = Draft(row.kind, body, row.about, row.case_id, {"contents": len(row.about)})
-            put(tx, who, node, pin, draft)
+            put(tx, who, begun, pin, draft)
+    return nodes.locked(tx, node.id)
+
+
+def forget(tx: Connection, node_id: NodeId) -> None:
+    """Let a node be told all votes anew: it did not take them, or what it has is not known."""
+    tx.execute(update(NodeTold).where(NodeTold.node_id == node_id).values(code=""))
+    told = {"told_seq": nodes.NEVER_TOLD}
+    tx.execute(update(NodeRow).where(NodeRow.id == node_id).values(**told))
 
 
 def _next(tx: Connection, node_id: NodeId) -> int:

@@ -53,10 +53,17 @@ def rows(tx: Connection, node: Node, side: Side, after: int) -> list[RecordRow]:
     return _some(tx, node, "node.answered", node.out_stream.hex(), after)
 
 
-def differences(answered: list[RecordRow], taken: list[RecordRow]) -> Iterator[Difference]:
-    """Yield messages on which two pages differ, up to the last one of which the answer is known.
+def differences(
+    answered: list[RecordRow], taken: list[RecordRow], since: list[RecordRow], *, whole: bool
+) -> Iterator[Difference]:
+    """Yield messages on which two pages differ.
 
-    What was taken beyond that is still under way to who sent it.
+    Args:
+        answered: What one log says of messages that it sent.
+        taken: What the other says of them, read after that.
+        since: What the first said after that.
+        whole: Whether these are the last pages: then one message at most may have been taken of
+            which the answer is not known.
     """
     end = answered[-1].number if answered else 0
     left = {row.number: row for row in answered}
@@ -64,6 +71,10 @@ def differences(answered: list[RecordRow], taken: list[RecordRow]) -> Iterator[D
     for number in sorted(left.keys() | right.keys()):
         if left.get(number) != right.get(number):
             yield Difference(number, left.get(number), right.get(number))
+    known = max(end, since[-1].number if since else 0)
+    beyond = [row for row in taken if row.number > known]
+    for row in beyond[1:] if whole else ():
+        yield Difference(row.number, None, row)
 
 
 def _some(tx: Connection, node: Node, action: str, stream: str, after: int) -> list[RecordRow]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -15,7 +16,7 @@ from tutela.exchange.federation import nodes, outbox, record, sharing, voting
 from tutela.exchange.federation.counting import Counting
 from tutela.exchange.federation.identity import Identity
 from tutela.exchange.federation.link import Link
-from tutela.exchange.federation.message import VOTES, RecordRow
+from tutela.exchange.federation.message import VOTES, ListOffer, RecordRow
 from tutela.exchange.federation.nodes import Node
 from tutela.exchange.federation.record import Difference, Side
 from tutela.exchange.federation.sharing import Followed
@@ -95,22 +96,19 @@ class Rounds:
             return nodes.all_(tx)
 
     def one(self, node: Node) -> Round:
-        """Do a round with one node."""
-        answered = 0
-        followed: list[Followed] = []
-        trouble: TutelaError | None = None
+        """Do a round with one node; what is in the way of one thing does not stop the others."""
+        going = _Going(node, self._database, self._identity)
         try:
             with Link(node, self._identity, self._silence_s) as link:
-                if link.terms().votes:
-                    voting.tell(self._database, node.id, self._identity.pin)
-                while self._deliver(node, link):
-                    answered += 1
-                followed += self._follow(node, link)
+                going.tries(lambda: going.deliver(link))
+                going.follow(link, self._library)
         except TutelaError as error:
-            trouble = error
+            going.hears(error)
+        trouble = going.trouble
         with self._database.write() as tx:
             nodes.heard(tx, node.id, trouble.code if trouble else "")
-        return Round(node=node.name, answered=answered, lists=tuple(followed), error=trouble)
+        lists = tuple(going.followed)
+        return Round(node=node.name, answered=going.answered, lists=lists, error=trouble)
 
     def check(self, node: Node) -> Iterator[tuple[Side, Difference]]:
         """Yield messages on which our log and that of a node differ, those to it and from it.
@@ -127,41 +125,78 @@ class Rounds:
 
             for mine in Side:
                 sent, got = (ours, link.record) if mine is Side.ANSWERED else (link.record, ours)
-                after = 0
-                # Whoever sent is asked first: what is answered was taken before.
-                while answered := sent(Side.ANSWERED, after):
-                    for one in record.differences(answered, got(Side.TAKEN, after)):
+                after, more = 0, True
+                while more:
+                    # Whoever sent is asked before and after: what is answered was taken before,
+                    # and of what was taken one message at most was not answered yet.
+                    answered = sent(Side.ANSWERED, after)
+                    taken = got(Side.TAKEN, after)
+                    more = len(answered) == record.ROWS
+                    since = answered if more else sent(Side.ANSWERED, after)
+                    for one in record.differences(answered, taken, since, whole=not more):
                         yield mine, one
-                    after = answered[-1].number
+                    after = answered[-1].number if answered else after
 
-    def _deliver(self, node: Node, link: Link) -> bool:
+
+class _Going:
+    """One round with one node, while it goes on; `trouble` is the first that was in the way."""
+
+    def __init__(self, node: Node, database: Database, identity: Identity) -> None:
+        self._node, self._database, self._identity = node, database, identity
+        self.answered = 0
+        self.followed: list[Followed] = []
+        self.trouble: TutelaError | None = None
+
+    def hears(self, error: TutelaError) -> None:
+        """Remember what was in the way."""
+        self.trouble = self.trouble or error
+
+    def tries(self, do: Callable[[], object]) -> None:
+        """Do something that the rest of the round does not depend on."""
+        try:
+            do()
+        except TutelaError as error:
+            self.hears(error)
+
+    def deliver(self, link: Link) -> None:
+        """Send what waits, our votes among it where they are wanted."""
+        if self._node.hears and link.terms().votes:
+            voting.tell(self._database, self._node.id, self._identity.pin)
+        while self._send(link):
+            self.answered += 1
+
+    def _send(self, link: Link) -> bool:
         """Send the next message; tell whether there was one."""
         with self._database.read() as tx:
-            waiting = outbox.waiting(tx, node.id)
+            waiting = outbox.waiting(tx, self._node.id)
         if waiting is None:
             return False
         answer = link.send(waiting.message)
         with self._database.write() as tx:
-            reply = outbox.answered(tx, SYSTEM, node, waiting, answer)
+            reply = outbox.answered(tx, SYSTEM, self._node, waiting, answer)
             if reply.refused and waiting.kind == VOTES:
-                voting.forget(tx, node.id)
+                outbox.forget(tx, self._node.id)
         return True
 
-    def _follow(self, node: Node, link: Link) -> Iterator[Followed]:
-        if not node.wants:
+    def follow(self, link: Link, library: Path) -> None:
+        """Bring the lists of the node that are followed up to date, each by itself."""
+        if not self._node.wants:
             return
         offered = {offer.name: offer for offer in link.offers()}
-        for name in node.wants:
+        for name in self._node.wants:
             if name in offered:
-                done = sharing.follow(node, offered[name], self._library, link.page)
-                sharing.tell(self._database, node, done)
-                yield done
-        if missing := sorted(set(node.wants) - offered.keys()):
+                self.tries(partial(self._one_list, link, offered[name], library))
+        if missing := sorted(set(self._node.wants) - offered.keys()):
             raise UsageError(
-                f"{node.name} offers no list {missing[0]!r} to this node (any more)",
+                f"{self._node.name} offers no list {missing[0]!r} to this node (any more)",
                 code="no_member",
                 hint="ask its operators whether `node` of your name is a member of the list",
             )
+
+    def _one_list(self, link: Link, offer: ListOffer, library: Path) -> None:
+        done = sharing.follow(self._node, offer, library, link.page)
+        sharing.tell(self._database, self._node, done)
+        self.followed.append(done)
 
 
 class _Wait:

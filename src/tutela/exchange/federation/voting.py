@@ -6,11 +6,11 @@ an adjudicator settled; where they differ it has none. Votes that came from node
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, func, select, update
 
-from tutela.casework.agreement import AgreementState
 from tutela.casework.among import among
 from tutela.core.ids import NodeId
 from tutela.core.principal import SYSTEM
@@ -20,12 +20,12 @@ from tutela.exchange.federation.message import Votes as Body
 from tutela.exchange.federation.nodes import Node
 from tutela.exchange.federation.outbox import Draft
 from tutela.store import Database
-from tutela.store.bulk import upsert_rows
+from tutela.store.bulk import Columns, upsert_rows
 from tutela.store.tables.audit import AuditEvent
 from tutela.store.tables.casework import Media
 from tutela.store.tables.federation import Node as NodeRow
 from tutela.store.tables.federation import NodeTold
-from tutela.store.tables.grading import Agreement, Vote
+from tutela.store.tables.grading import Grade, Vote
 
 # Each of these may change a vote; the log has them in the order in which they were committed.
 _MOVES = ("grade.", "agreement.", "reading.")
@@ -38,6 +38,8 @@ Key = tuple[int, str]  # a media, and a scheme
 def tell(database: Database, node_id: NodeId, pin: bytes) -> int:
     """Make messages of what our nation votes now where a node was told otherwise; return how many.
 
+    A node that is not to hear our votes is told nothing.
+
     Args:
         database: Where votes and messages are.
         node_id: For whom.
@@ -49,17 +51,10 @@ def tell(database: Database, node_id: NodeId, pin: bytes) -> int:
     while last is not None:
         with database.write() as tx:
             node = nodes.locked(tx, node_id)
-            if node.removed_at is not None or last <= node.told_seq:
+            if node.removed_at is not None or not node.hears or last <= node.told_seq:
                 break
             made += _step(tx, node, pin, min(last, node.told_seq + _EVENTS))
     return made
-
-
-def forget(tx: Connection, node_id: NodeId) -> None:
-    """Let a node have been told nothing: it did not take it, and is told all once it does."""
-    nodes.locked(tx, node_id)
-    tx.execute(delete(NodeTold).where(NodeTold.node_id == node_id))
-    tx.execute(update(NodeRow).where(NodeRow.id == node_id).values(told_seq=nodes.NEVER_TOLD))
 
 
 def _step(tx: Connection, node: Node, pin: bytes, until: int) -> int:
@@ -96,35 +91,42 @@ def _votes(tx: Connection, media: Sequence[int]) -> Iterator[tuple[Key, str]]:
     """Yield what our nation votes on media, where it says one thing."""
     others = nodes.organisations(tx)
     rows = tx.execute(
-        select(Vote.media_id, Vote.scheme, Vote.organisation_id, Vote.code).where(
+        select(Vote.media_id, Vote.scheme, Vote.organisation_id, Vote.code, Vote.grade_id).where(
             among(tx, Vote.media_id, media)
         )
     )
     codes: dict[Key, set[str]] = {}
-    for media_id, scheme, organisation_id, code in rows:
+    last: dict[Key, int] = {}
+    for media_id, scheme, organisation_id, code, grade_id in rows:
         if organisation_id not in others:
-            codes.setdefault((media_id, scheme), set()).add(code)
+            key = media_id, scheme
+            codes.setdefault(key, set()).add(code)
+            last[key] = max(last.get(key, 0), grade_id)
     settled = _settled(tx, media)
     for key, said in codes.items():
+        number, code = settled.get(key, (0, ""))
         if len(said) == 1:
             yield key, next(iter(said))
-        elif key in settled:
-            yield key, settled[key]
+        elif number > last[key]:
+            # Settled after the last of these votes; a newer vote would open it again.
+            yield key, code
 
 
-def _settled(tx: Connection, media: Sequence[int]) -> dict[Key, str]:
-    """Return what was settled where votes differ."""
+def _settled(tx: Connection, media: Sequence[int]) -> dict[Key, tuple[int, str]]:
+    """Return how disputes were settled here last: the number of that grade, and its code.
+
+    The history says it, not the agreement: that is disputed anew by any vote of another nation.
+    """
     rows = tx.execute(
-        select(Agreement.media_id, Agreement.scheme, Agreement.code).where(
-            among(tx, Agreement.media_id, media),
-            Agreement.adjudicated_by.is_not(None),
-            Agreement.state != AgreementState.DISPUTED.value,
-        )
+        select(Grade.media_id, Grade.scheme, Grade.id, Grade.code)
+        .where(among(tx, Grade.media_id, media), Grade.basis == "adjudicated")
+        .where(Grade.case_id.is_(None), Grade.code.is_not(None))
+        .order_by(Grade.id)
     )
-    return {(media_id, scheme): code for media_id, scheme, code in rows if code is not None}
+    return {(media_id, scheme): (number, code or "") for media_id, scheme, number, code in rows}
 
 
-def _told(tx: Connection, node: Node, media: Sequence[int]) -> dict[Key, str]:
+def _told(tx: Connection, node: Node, media: Sequence[int]) -> dict[Key, str | None]:
     rows = tx.execute(
         select(NodeTold.media_id, NodeTold.scheme, NodeTold.code).where(
             NodeTold.node_id == node.id, among(tx, NodeTold.media_id, media)
@@ -141,26 +143,9 @@ def _digests(tx: Connection, media: Iterable[int]) -> dict[int, bytes]:
 
 
 def _remember(tx: Connection, node: Node, keys: Sequence[Key], votes: dict[Key, str]) -> None:
-    rows = [
-        {
-            "node_id": node.id,
-            "media_id": media_id,
-            "scheme": scheme,
-            "code": votes[media_id, scheme],
-        }
-        for media_id, scheme in keys
-        if (media_id, scheme) in votes
-    ]
-    upsert_rows(tx, NodeTold, rows)
-    gone: dict[str, list[int]] = {}
-    for media_id, scheme in keys:
-        if (media_id, scheme) not in votes:
-            gone.setdefault(scheme, []).append(media_id)
-    for scheme, media in gone.items():
-        tx.execute(
-            delete(NodeTold).where(
-                NodeTold.node_id == node.id,
-                NodeTold.scheme == scheme,
-                among(tx, NodeTold.media_id, media),
-            )
-        )
+    each: Mapping[str, Sequence[Any]] = {
+        "media_id": [media_id for media_id, _ in keys],
+        "scheme": [scheme for _, scheme in keys],
+        "code": [votes.get(key) for key in keys],
+    }
+    upsert_rows(tx, NodeTold, Columns(each, {"node_id": node.id}))

@@ -16,10 +16,13 @@ class Node(Table):
 
     `pin` is the SHA-256 of its public key (SubjectPublicKeyInfo), `certificate` the PEM text with
     that key; `organisation_id` the organisation that stands for the nation here. `may_ask`,
-    `votes` and `asks_per_day` are what it may; `wants` names its lists that are followed here.
+    `votes`, `hears` (our votes) and `asks_per_day` are what it may; `wants` names its lists that
+    are followed here. `asked` contents were asked about on `asked_day`, and on `capped_day` more
+    than it may.
 
     Messages to it are numbered from 1 within `out_stream`, those from it within `in_stream` (null
-    until the first came); both are 16 random bytes. `told_seq` is the event of our log up to which
+    until the first came); both are 16 random bytes. With `in_open` it may begin a new run of
+    numbers, once. `told_seq` is the event of our log up to which
     its nation was told our votes, -1 for none. `heard_at` is when it last answered, `trouble` the
     code of what went wrong since, empty for nothing.
     """
@@ -36,14 +39,17 @@ class Node(Table):
     organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"), unique=True)
     may_ask: Mapped[bool]
     votes: Mapped[bool]
+    hears: Mapped[bool]
     wants: Mapped[list[Any]]
     asks_per_day: Mapped[int]
     asked_day: Mapped[datetime | None]
     asked: Mapped[int]
+    capped_day: Mapped[datetime | None]
     out_stream: Mapped[bytes]
     out_number: Mapped[int]
     in_stream: Mapped[bytes | None]
     in_number: Mapped[int]
+    in_open: Mapped[bool]
     told_seq: Mapped[int]
     heard_at: Mapped[datetime | None]
     trouble: Mapped[str]
@@ -106,14 +112,17 @@ class NodePointer(Table):
 
 
 class NodeTold(Table):
-    """Which vote of our nation a node was told of a media last; a taken back one has no row."""
+    """Which vote of our nation a node was told of a media last; `code` null for none any more.
+
+    It is empty where it is not known what the node has: it is told anew, also that there is none.
+    """
 
     __tablename__ = "node_told"
 
     node_id: Mapped[int] = mapped_column(ForeignKey("nodes.id"), primary_key=True)
     media_id: Mapped[int] = mapped_column(primary_key=True, info=refers("media.id"))
     scheme: Mapped[str] = mapped_column(primary_key=True)
-    code: Mapped[str]
+    code: Mapped[str | None]
 
 
 class NodeVote(Table):
