@@ -18,6 +18,7 @@ from tutela.audit import verify
 from tutela.core.time import now
 from tutela.exchange.federation import record, voting
 from tutela.exchange.federation.identity import Identity
+from tutela.exchange.federation.link import Link
 from tutela.exchange.federation.message import (
     CLOCKS_APART,
     MESSAGE_BYTES,
@@ -372,3 +373,14 @@ def test_a_node_that_was_removed_and_added_again_gets_and_gives_what_it_missed(t
     other.restarts(one)
     one.tell(other)
     assert one.waiting(other) is None
+
+
+def test_a_log_that_goes_round_in_circles_is_none(two: Two):
+    one, other = two
+    row = RecordRow("00" * 16, 2, "bb" * 32, "aa" * 32)
+    with Link(one.node(other), one.identity, 1) as link:
+        for after, found in ((2, [row]), (0, [row, row]), (0, [row] * 1001)):
+            link._read = lambda _path, _kind, found=found: found
+            assert refused(lambda after=after: link.record(Side.TAKEN, after)) == "answer"
+        link._read = lambda _path, _kind: [row]
+        assert link.record(Side.TAKEN, 1) == [row]

@@ -102,6 +102,11 @@ def test_answers_have_one_length_whatever_is_known(two: Two):
         answer = other.inbox.take(other.node(one), sent.message)
         lengths.add(len(answer))
         one.answered(other, sent, answer)
+    # A refusal is no shorter.
+    other.changes(one, may_ask=False)
+    ask(one, mine, other)
+    (sent,) = [one.waiting(other)]
+    lengths.add(len(other.inbox.take(other.node(one), sent.message)))
     assert len(lengths) == 1
 
 
@@ -329,3 +334,47 @@ def test_a_value_that_came_later_to_what_was_there_is_found_within_the_hour(two:
     clock[0] += 3700
     asked()
     assert asked() == "known"
+
+
+def test_nothing_is_looked_for_twice_or_out_of_turn(two: Two, monkeypatch):
+    one, other = two
+    mine = one.office.make_case(2)
+    other.office.make_case(2)
+    looked = []
+    find = other.answering._find
+
+    def counted(tx, contents):
+        looked.append(len(contents))
+        return find(tx, contents)
+
+    monkeypatch.setattr(other.answering, "_find", counted)
+    ask(one, mine, other)
+    sent = one.waiting(other)
+    early = sent.message.replace(b'"number":1', b'"number":2')
+    for _ in range(3):
+        assert refused(lambda: other.inbox.take(other.node(one), early)) == "order"
+    answers_ = {other.inbox.take(other.node(one), sent.message) for _ in range(3)}
+    assert len(answers_) == 1
+    assert looked == [2]
+    other.changes(one, asks_per_day=3)
+    one.answered(other, sent, answers_.pop())
+    ask(one, mine, other)
+    assert [reply.refused for reply in one.send(other)] == ["too_many"]
+    assert looked == [2]
+
+
+def test_others_write_while_it_is_looked_for(two: Two, monkeypatch):
+    one, other = two
+    mine = one.office.make_case(1)
+    theirs = other.office.make_case(1)
+    find = other.answering._find
+
+    def slow(tx, contents):
+        other.vote(theirs, "A")  # would wait for ever for a lock that is held here
+        return find(tx, contents)
+
+    monkeypatch.setattr(other.answering, "_find", slow)
+    ask(one, mine, other)
+    one.send(other)
+    assert states(one, mine) == ["known"]
+    assert other.agreed(theirs.media_ids[0]).code == "A"

@@ -7,14 +7,16 @@ be that policy refuses it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, insert, select, update
 
 from tutela.audit import log
 from tutela.audit.log import Event, Value
-from tutela.core.errors import ConflictError, InputError, TutelaError
+from tutela.core.errors import ConflictError, InputError, ServiceError, TutelaError
 from tutela.core.time import now
 from tutela.exchange.federation import nodes
 from tutela.exchange.federation.message import (
@@ -29,6 +31,8 @@ from tutela.exchange.federation.nodes import Node
 from tutela.store import Database
 from tutela.store.tables.federation import Node as NodeRow
 from tutela.store.tables.federation import NodeTaken
+
+_TURN_S = 5.0
 
 
 class Act(NamedTuple):
@@ -55,6 +59,8 @@ class Inbox:
     def __init__(self, database: Database, pin: bytes, acts: Mapping[str, Act]) -> None:
         self._database, self._pin, self._acts = database, pin, acts
         self._told: dict[int, tuple[str, bytes]] = {}
+        self._lock = threading.Lock()
+        self._turns: dict[int, threading.Lock] = {}
 
     def take(self, node: Node, body: bytes) -> bytes:
         """Do what a message says, once; return the answer.
@@ -64,15 +70,16 @@ class Inbox:
             InputError: it is no message, or not one from this node to this one.
             ConflictError: it is not the next one (code `order`), of another run of numbers
                 (`stream`), or other than it was under its number (`replayed`).
+            ServiceError: another message of this node is being answered (code `busy`).
         """
         try:
             message = self._addressed(node, body)
-            looked = self._looked(node, message)
-            with self._database.write() as tx:
-                now_ = nodes.locked(tx, node.id)
-                if now_.pin != node.pin or now_.removed_at is not None:
-                    raise nodes.unknown(node.pin)  # it came in a while ago
-                return self._once(tx, now_, message, body, looked)
+            with self._turn(node):
+                with self._database.read() as tx:
+                    # Only for the next message is anything looked for: nobody gets it done twice.
+                    kept = self._standing(tx, nodes.by_pin(tx, node.pin), message, body)
+                    looked = self._looked(tx, node, message) if kept is None else None
+                return kept or self._taken(node, message, body, looked)
         except (InputError, ConflictError) as error:
             self._refused(node, body, error)
             raise
@@ -89,16 +96,28 @@ class Inbox:
             )
         return message
 
-    def _looked(self, node: Node, message: Message) -> object:
-        act = self._acts.get(message.kind)
-        if act is None or act.look is None:
-            return None
-        with self._database.read() as tx:
-            return act.look(tx, node, message)
+    @contextmanager
+    def _turn(self, node: Node) -> Iterator[None]:
+        """Let one message of a node be dealt with at a time, which is how a node sends them."""
+        with self._lock:
+            turn = self._turns.setdefault(node.id, threading.Lock())
+        if not turn.acquire(timeout=_TURN_S):
+            raise ServiceError("a message of yours is being answered", code="busy", hint="wait")
+        try:
+            yield
+        finally:
+            turn.release()
 
-    def _once(
-        self, tx: Connection, node: Node, message: Message, body: bytes, looked: object
-    ) -> bytes:
+    def _looked(self, tx: Connection, node: Node, message: Message) -> object:
+        act = self._acts.get(message.kind)
+        return act.look(tx, node, message) if act and act.look else None
+
+    def _standing(self, tx: Connection, node: Node, message: Message, body: bytes) -> bytes | None:
+        """Return what was answered to a message before, None where it is the next one.
+
+        Raises:
+            ConflictError: it is neither.
+        """
         stream = bytes.fromhex(message.stream)
         before = tx.execute(
             select(NodeTaken.sha256, NodeTaken.answer).where(
@@ -126,16 +145,23 @@ class Inbox:
             raise ConflictError(
                 f"message {message.number} came, and {following} is the next", code="order"
             )
-        if anew:
-            tx.execute(update(NodeRow).where(NodeRow.id == node.id).values(in_open=False))
-        return self._taken(tx, node, message, body, looked)
+        return None
 
     def _unseen(self, tx: Connection, node: Node, stream: bytes) -> bool:
         """Tell whether nothing of a run of numbers ever came: an old one does not come back."""
         same = (NodeTaken.node_id == node.id, NodeTaken.stream == stream)
         return tx.execute(select(NodeTaken.number).where(*same).limit(1)).first() is None
 
-    def _taken(
+    def _taken(self, node: Node, message: Message, body: bytes, looked: object) -> bytes:
+        with self._database.write() as tx:
+            now_ = nodes.locked(tx, node.id)
+            if now_.pin != node.pin or now_.removed_at is not None:
+                raise nodes.unknown(node.pin)  # it came in a while ago
+            # Another process of this installation may have been quicker.
+            kept = self._standing(tx, now_, message, body)
+            return kept or self._done(tx, now_, message, body, looked)
+
+    def _done(
         self, tx: Connection, node: Node, message: Message, body: bytes, looked: object
     ) -> bytes:
         act = self._acts.get(message.kind)
@@ -156,7 +182,9 @@ class Inbox:
                 taken_at=now(),
             )
         )
-        values = {"in_stream": stream, "in_number": message.number}
+        values: dict[str, Any] = {"in_stream": stream, "in_number": message.number}
+        if node.in_stream != stream:
+            values["in_open"] = False
         tx.execute(update(NodeRow).where(NodeRow.id == node.id).values(**values))
         facts: dict[str, Value] = {
             "kind": message.kind,

@@ -126,7 +126,10 @@ def trusted(tx: Connection, name: str) -> Node:
     Raises:
         UsageError: there is none, or it is trusted no more (code `removed`).
     """
-    return still_trusted(by_name(tx, name))
+    node = by_name(tx, name)
+    if node.removed_at is not None:
+        raise UsageError(f"{node.name} is trusted no more", code="removed")
+    return node
 
 
 def by_pin(tx: Connection, pin: bytes) -> Node:
@@ -169,13 +172,6 @@ def heard(tx: Connection, node_id: NodeId, trouble: str = "") -> None:
 def organisations(tx: Connection) -> frozenset[int]:
     """Return the organisations that stand for nations: their votes are not those of ours."""
     return frozenset(tx.execute(select(NodeRow.organisation_id)).scalars())
-
-
-def still_trusted(node: Node) -> Node:
-    """Return the node, or refuse one that is trusted no more (UsageError, code `removed`)."""
-    if node.removed_at is not None:
-        raise UsageError(f"{node.name} is trusted no more", code="removed")
-    return node
 
 
 def _node(row: Row[Any]) -> Node:

@@ -83,7 +83,7 @@ def replace(tx: Connection, who: Principal, card: Card, pin: bytes, own_pin: byt
     """
     require(tx, who, Permission.NODES)
     _check_pin(card, pin)
-    node = nodes.still_trusted(nodes.by_name(tx, card.name))
+    node = nodes.trusted(tx, card.name)
     others = select(NodeRow.id).where(NodeRow.pin == pin, NodeRow.id != node.id)
     if tx.execute(others).first():
         raise UsageError("another node has this key", code="node_exists")
@@ -104,7 +104,7 @@ def change(tx: Connection, who: Principal, name: str, allowed: Allowed) -> Node:
     """
     require(tx, who, Permission.NODES)
     _check(allowed)
-    node = nodes.still_trusted(nodes.by_name(tx, name))
+    node = nodes.trusted(tx, name)
     if given := allowed.said():
         tx.execute(update(NodeRow).where(NodeRow.id == node.id).values(**given))
         log.record(tx, who, "node.changed", node.subject, **given)
@@ -119,7 +119,7 @@ def remove(tx: Connection, who: Principal, name: str, reason: str) -> None:
         UsageError: there is no such node, or no reason.
     """
     require(tx, who, Permission.NODES)
-    node = nodes.still_trusted(nodes.by_name(tx, name))
+    node = nodes.trusted(tx, name)
     if not reason.strip():
         raise UsageError("say why a node is trusted no more", code="reason")
     tx.execute(update(NodeRow).where(NodeRow.id == node.id).values(removed_at=now()))
