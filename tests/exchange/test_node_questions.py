@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import nullcontext
 from datetime import timedelta
 
+import msgspec
 import numpy as np
 import pytest
 from casework_office import MadeCase
@@ -12,9 +14,12 @@ from exchange_lists import made_up
 from federation_support import Nation, refused
 from sqlalchemy import insert, select, update
 
+from tutela.cli import node_ask
+from tutela.cli.open import Office as CommandOffice
 from tutela.core.entry import ListEntry, Provenance, Role
 from tutela.core.errors import AccessError, UsageError
 from tutela.core.ids import MediaId
+from tutela.core.settings import Settings
 from tutela.core.time import now
 from tutela.exchange.federation import asking, horizon, pointers
 from tutela.exchange.federation.answering import Answering
@@ -378,3 +383,27 @@ def test_others_write_while_it_is_looked_for(two: Two, monkeypatch):
     one.send(other)
     assert states(one, mine) == ["known"]
     assert other.agreed(theirs.media_ids[0]).code == "A"
+
+
+def test_asking_many_nodes_waits_for_one_at_a_time(nation, monkeypatch):
+    """Two nodes at once, and the log between them, would be locked against what comes from them."""
+    one, other, third = nation("aa"), nation("bb"), nation("cc")
+    one.trust(other)
+    one.trust(third)
+    mine = one.office.make_case(1)
+    seen: list[tuple[str, object]] = []
+    ask_ = asking.ask
+
+    def watched(tx, who, name, *rest):
+        seen.append((name, tx.get_transaction()))
+        return ask_(tx, who, name, *rest)
+
+    federation = msgspec.structs.replace(Settings().federation, key=one.identity.path)
+    settings = msgspec.structs.replace(Settings(), federation=federation)
+    office = CommandOffice(settings, one.database, one.office.person("examiner"))
+    monkeypatch.setattr(asking, "ask", watched)
+    monkeypatch.setattr(node_ask, "opened", lambda _config: nullcontext(office))
+    assert node_ask.ask("TEST/0001", media=mine.media_ids) == 0
+    assert [name for name, _ in seen] == ["bb", "cc"]
+    assert seen[0][1] is not seen[1][1]
+    assert states(one, mine) == ["waiting", "waiting"]

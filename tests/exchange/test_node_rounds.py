@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import pytest
 from federation_support import Nation
 
-from tutela.core.errors import FetchError
+from tutela.core.errors import ConflictError, FetchError
 from tutela.exchange.federation import rounds
-from tutela.exchange.federation.message import ListOffer, RecordRow, Terms
+from tutela.exchange.federation.message import ListOffer, RecordRow, Terms, encoded
 from tutela.exchange.federation.nodes import Allowed
 from tutela.exchange.federation.rounds import Rounds
+from tutela.exchange.federation.sharing import Page
 
 
 class Line:
@@ -126,3 +127,32 @@ def test_a_node_that_is_slow_keeps_nobody_waiting_and_is_left_alone_for_a_while(
     going.begin(hear)
     assert going.ended(20)
     assert came == ["bb well", "cc unreachable", "bb well"]
+
+
+def test_what_is_in_the_way_of_one_thing_does_not_stop_the_others(
+    nation, line, tmp_path, monkeypatch
+):
+    one, other = nation("aa"), nation("bb")
+    line.nations = {"aa": one, "bb": other}
+    one.trust(other, Allowed(hears=True, wants=("gone", "good", "strange")))
+    other.trust(one)
+    one.vote(one.office.make_case(1), "A")
+    monkeypatch.setattr(line, "send", refusing)
+    monkeypatch.setattr(
+        line, "offers", lambda _: [offer("good", "alert"), offer("strange", "bait")]
+    )
+    page = encoded(Page(change=0, entries=0, more=False)) + b"\n"
+    monkeypatch.setattr(line, "page", lambda *_: nullcontext(iter([page])))
+    (done,) = Rounds(one.database, one.identity, tmp_path / "library", 5).go()
+    assert [followed.list for followed in done.lists] == ["good"]
+    # The first thing is what is told; the message waits.
+    assert done.error.code == one.node(other).trouble == "order"
+    assert one.waiting(other)
+
+
+def refusing(_line: Line, _message: bytes) -> bytes:
+    raise ConflictError("another number is the next", code="order")
+
+
+def offer(name: str, role: str) -> ListOffer:
+    return ListOffer(name=name, title=name, role=role, radius_bits=31)
