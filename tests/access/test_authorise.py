@@ -11,33 +11,36 @@ from tutela.core.errors import AccessError
 from tutela.core.ids import CaseId
 from tutela.core.principal import SYSTEM, Principal, Role, Via
 
-# Columns: examiner, grader, victim identification, supervisor, administrator, auditor, list member.
+# Columns: examiner, grader, victim identification, supervisor, administrator, auditor, list
+# member, investigator.
 TABLE = """
-                e g v s a u l
-case.list       x x x x . . .
-case.read       x x x x . . .
-case.create     x . . x . . .
-case.change     x . . x . . .
-evidence.add    x . . . . . .
-grade           . x x . . . .
-view.clear      . x x x . . .
-adjudicate      . . . x . . .
-series          . . x . . . .
-export          x . x x . . .
-export.media    x . . x . . .
-case.delete     . . . x . . .
-approve         . . . x x . .
-lists.read      x x x x x . x
-lists.publish   . . . x . . .
-lists.sync      . . . x . . x
-lists.feedback  . . . x . . x
-match           . . . x . . x
-nodes           . . . . x . .
-nodes.ask       x . x x . . .
-accounts        . . . . x . .
-policy          . . . . x . .
-audit.read      . . . . . x .
-own             x x x x x x x
+                e g v s a u l i
+case.list       x x x x . . . x
+case.read       x x x x . . . x
+case.create     x . . x . . . x
+case.change     x . . x . . . x
+evidence.add    x . . . . . . .
+grade           . x x . . . . .
+view.clear      . x x x . . . .
+adjudicate      . . . x . . . .
+series          . . x . . . . .
+export          x . x x . . . x
+export.media    x . . x . . . .
+case.delete     . . . x . . . .
+approve         . . . x x . . .
+lists.read      x x x x x . x x
+lists.publish   . . . x . . . .
+lists.sync      . . . x . . x .
+lists.feedback  . . . x . . x .
+match           . . . x . . x .
+nodes           . . . . x . . .
+nodes.ask       x . x x . . . .
+crawl           . . . x . . . x
+leads           . . . x . . . x
+accounts        . . . . x . . .
+policy          . . . . x . . .
+audit.read      . . . . . x . .
+own             x x x x x x x x
 """
 ROWS = [line.split() for line in TABLE.strip().splitlines()[1:]]
 

@@ -13,7 +13,10 @@ from tutela.core.ids import ApprovalId
 from tutela.core.principal import Principal, Role, Via
 from tutela.store.tables.access import Account, Approval
 
-OF_A_CASE = ("case.export_media", "case.delete", "case.release")
+OF_A_CASE = (
+    *("case.export_media", "case.delete", "case.release"),
+    *("crawl.authorise", "lead.release"),
+)
 OF_AN_ACCOUNT = ("account.roles", "account.close", "account.reset")
 
 

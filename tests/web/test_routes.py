@@ -10,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from tutela.core.principal import Role
 from tutela.web import app
 
-E, G, V, S, A, U, L = (
+E, G, V, S, A, U, L, C = (
     Role.EXAMINER,
     Role.GRADER,
     Role.VICTIM_IDENTIFICATION,
@@ -18,9 +18,10 @@ E, G, V, S, A, U, L = (
     Role.ADMINISTRATOR,
     Role.AUDITOR,
     Role.LIST_MEMBER,
+    Role.INVESTIGATOR,
 )
 EVERYBODY = frozenset(Role)
-CASE = frozenset({E, G, V, S})
+CASE = frozenset({E, G, V, S, C})
 PUBLIC = None
 # Route -> who may. Nobody but the team where the path names a case.
 TABLE = {
@@ -28,8 +29,8 @@ TABLE = {
     "GET /": EVERYBODY,
     "POST /language": PUBLIC,
     "GET /cases": CASE,
-    "GET /cases/new": {E, S},
-    "POST /cases/new": {E, S},
+    "GET /cases/new": {E, S, C},
+    "POST /cases/new": {E, S, C},
     "GET /cases/{case_id}": CASE,
     "GET /cases/{case_id}/review": CASE,
     "GET /cases/{case_id}/review/items": CASE,
@@ -54,12 +55,12 @@ TABLE = {
     "GET /cases/{case_id}/map": CASE,
     "GET /cases/{case_id}/links": CASE,
     "GET /cases/{case_id}/team": CASE,
-    "POST /cases/{case_id}/team/add": {E, S},
-    "POST /cases/{case_id}/team/remove": {E, S},
-    "POST /cases/{case_id}/move": {E, S},
-    "POST /cases/{case_id}/release/ask": {E, S},
-    "GET /cases/{case_id}/export": {E, V, S},
-    "POST /cases/{case_id}/export": {E, V, S},
+    "POST /cases/{case_id}/team/add": {E, S, C},
+    "POST /cases/{case_id}/team/remove": {E, S, C},
+    "POST /cases/{case_id}/move": {E, S, C},
+    "POST /cases/{case_id}/release/ask": {E, S, C},
+    "GET /cases/{case_id}/export": {E, V, S, C},
+    "POST /cases/{case_id}/export": {E, V, S, C},
     "POST /cases/{case_id}/export/ask": {E, S},
     "POST /cases/{case_id}/delete/ask": {S},
     "POST /cases/{case_id}/delete": {S},

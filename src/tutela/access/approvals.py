@@ -34,6 +34,8 @@ KINDS: Final[Mapping[str, Permission]] = {
     "case.export_media": Permission.EXPORT_MEDIA,
     "case.delete": Permission.DELETE_CASE,
     "case.release": Permission.CASE_CHANGE,
+    "crawl.authorise": Permission.CRAWL,
+    "lead.release": Permission.LEADS,
     "account.roles": Permission.ACCOUNTS,
     "account.close": Permission.ACCOUNTS,
     "account.reset": Permission.ACCOUNTS,

@@ -31,6 +31,8 @@ class Permission(enum.StrEnum):
     MATCH = "match"  # ask the matching service
     NODES = "nodes"  # partner nodes: whom to trust, and with what
     NODES_ASK = "nodes.ask"  # (team) ask partner nodes about media of a case
+    CRAWL = "crawl"  # (team) ask for crawl orders; start, pause, stop and report crawls
+    LEADS = "leads"  # (team) see observations, rank accounts, link them, ask for a release
     ACCOUNTS = "accounts"  # invite, close, ask for roles
     POLICY = "policy"  # rules of this installation, scheme profiles
     AUDIT_READ = "audit.read"
@@ -89,6 +91,8 @@ ALLOWED: Final[dict[Role, frozenset[Permission]]] = {
         Permission.LISTS_FEEDBACK,
         Permission.MATCH,
         Permission.NODES_ASK,
+        Permission.CRAWL,
+        Permission.LEADS,
     },
     Role.ADMINISTRATOR: _EVERYBODY
     | {
@@ -107,6 +111,18 @@ ALLOWED: Final[dict[Role, frozenset[Permission]]] = {
         Permission.LISTS_FEEDBACK,
         Permission.MATCH,
     },
+    # Looks at sites and accounts, at no picture: no clear view, no grade.
+    Role.INVESTIGATOR: _EVERYBODY
+    | {
+        Permission.CASE_LIST,
+        Permission.CASE_READ,
+        Permission.CASE_CREATE,
+        Permission.CASE_CHANGE,
+        Permission.EXPORT,
+        Permission.LISTS_READ,
+        Permission.CRAWL,
+        Permission.LEADS,
+    },
 }
 
 # These are asked about a case, and only its team may.
@@ -122,5 +138,7 @@ OF_A_CASE: Final = frozenset(
         Permission.EXPORT_MEDIA,
         Permission.DELETE_CASE,
         Permission.NODES_ASK,
+        Permission.CRAWL,
+        Permission.LEADS,
     }
 )

@@ -19,6 +19,7 @@ class Role(enum.StrEnum):
     ADMINISTRATOR = "administrator"
     AUDITOR = "auditor"
     LIST_MEMBER = "list_member"
+    INVESTIGATOR = "investigator"
 
 
 class Via(enum.StrEnum):

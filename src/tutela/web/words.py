@@ -96,7 +96,7 @@ VALUES = (
     *(N_("invited"), N_("active")),
     # roles of accounts
     *(N_("examiner"), N_("grader"), N_("victim identification"), N_("supervisor")),
-    *(N_("administrator"), N_("auditor"), N_("list member")),
+    *(N_("administrator"), N_("auditor"), N_("list member"), N_("investigator")),
     # lists, and how something met them
     *(N_("alert"), N_("ignorable"), N_("allow")),
     *(N_("exact"), N_("indicative")),

@@ -31,6 +31,7 @@ ROLES = {
     Role.ADMINISTRATOR: N_("Administrator: people and rules, no case by itself"),
     Role.AUDITOR: N_("Auditor: reads the audit log, no case"),
     Role.LIST_MEMBER: N_("List member: reads lists of fingerprints"),
+    Role.INVESTIGATOR: N_("Investigator: crawls sites, ranks accounts, sees no picture"),
 }
 
 DONE = N_("Done.")

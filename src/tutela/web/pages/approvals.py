@@ -27,6 +27,8 @@ KINDS = {
     "case.export_media": N_("Export media of a case"),
     "case.delete": N_("Delete a case with its media"),
     "case.release": N_("Lift the legal hold of a case"),
+    "crawl.authorise": N_("Let sites be crawled under a legal order"),
+    "lead.release": N_("Release a lead about an account"),
     "account.roles": N_("Let an account hold these roles"),
     "account.close": N_("Close an administrator's account"),
     "account.reset": N_("Give somebody a new way in"),

@@ -1,0 +1,1 @@
+"""Actors: which accounts matter most, which may be one person's, and why; a person decides."""
