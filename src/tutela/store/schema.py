@@ -25,11 +25,12 @@ from tutela.store.tables import (
     federation,
     grading,
     matching,
+    observation,
     vault,
 )
 
 # Importing them is what makes their tables known.
-DOMAINS = (access, casework, grading, vault, audit, exchange, matching, federation)
+DOMAINS = (access, casework, grading, vault, audit, exchange, matching, federation, observation)
 STEPS = Path(dialect.__file__).parent / "versions"
 UPGRADE_LOCK = 0x7475_7465_6C61  # any number, the same in every process
 
