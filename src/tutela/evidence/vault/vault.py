@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import secrets
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -33,7 +34,7 @@ from tutela.evidence.vault.disk import (
     write_all,
     write_master_ids,
 )
-from tutela.evidence.vault.master import MasterKey
+from tutela.evidence.vault.master import KEY_BYTES, MasterKey
 from tutela.evidence.vault.sealed import KINDS, unsealed
 from tutela.evidence.vault.writer import Writer
 
@@ -119,6 +120,39 @@ class Vault:
             self.books.write(Slot(object_id, self._master.key_id, wrapped))
             self._pending.append(path)
 
+    def new_key(self) -> tuple[str, bytes]:
+        """Keep a new key without an object, for what is sealed elsewhere; return its id and it.
+
+        It is durable at once. `shred` destroys it like those of objects, and `rotate` wraps it
+        anew.
+
+        Raises:
+            ServiceError: the disk is full or fails.
+        """
+        key = secrets.token_bytes(KEY_BYTES)
+        with self._turn, explained(self.path):
+            object_id = self.books.reserve()
+            wrapped = self._master.wrap(key, object_id)
+            self.books.write(Slot(object_id, self._master.key_id, wrapped))
+            self.books.flush()
+        return object_id.hex(), key
+
+    def key(self, object_id: str) -> bytes:
+        """Return the key of an object, or one that `new_key` made.
+
+        Raises:
+            UsageError: code `shredded`.
+            IntegrityError: code `missing`, `damaged` or `wrapped_key`.
+        """
+        raw_id = parsed(object_id)
+        with explained(self.path):
+            slot = self.books.read(raw_id)
+            if slot.master_id != self._master.key_id:
+                raise IntegrityError(
+                    "the key of an object is wrapped by another master key", code="wrapped_key"
+                )
+            return self._master.unwrap(slot.wrapped, raw_id)
+
     def flush(self) -> None:
         """Wait until everything put so far is on disk.
 
@@ -170,12 +204,7 @@ class Vault:
         """Yield the plain bytes of an object in chunks of 1 MiB, each verified; as `open`."""
         raw_id = parsed(object_id)
         with explained(self.path):
-            slot = self.books.read(raw_id)
-            if slot.master_id != self._master.key_id:
-                raise IntegrityError(
-                    "the key of an object is wrapped by another master key", code="wrapped_key"
-                )
-            key = self._master.unwrap(slot.wrapped, raw_id)
+            key = self.key(object_id)
             try:
                 stream = self.object_path(raw_id).open("rb")
             except FileNotFoundError:

@@ -1,0 +1,210 @@
+"""Where media stand, what they are once they were hashed, and which of them lists have.
+
+A media is fetched once for a case, whatever the number of places that point at it. Nothing of it is
+kept but digests, a perceptual hash, and what lists say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, select
+
+from tutela.casework.among import among
+from tutela.casework.contents import among_digests
+from tutela.core.entry import Role
+from tutela.core.hit import Hit
+from tutela.core.ids import CaseId
+from tutela.core.media import PDQ, Digests, Fingerprint
+from tutela.observation.model import MediaSeen
+from tutela.store.bulk import insert_rows, update_rows
+from tutela.store.tables.observation import MediaPlace, SeenHit, SeenMedia
+
+
+class Stand(NamedTuple):
+    """A media at a place: on a page, in a post (0 for in none)."""
+
+    site_id: int
+    page_id: int
+    post_id: int
+    media: MediaSeen
+
+
+class Hashed(msgspec.Struct, frozen=True, kw_only=True):
+    """A media that was fetched, hashed and dropped, or could not be.
+
+    Attributes:
+        url: Its canonical URL, by which pages point at it.
+        digests: All three; none where it could not be fetched.
+        size_bytes: How long it was.
+        kind: What its first bytes say it is, such as `jpeg`.
+        fingerprints: Perceptual ones.
+        trouble: A code: why it was not fetched, or has no perceptual hash. Empty for nothing.
+        hits: What lists say of it.
+        generation: Of the library that was asked.
+    """
+
+    url: str
+    digests: Digests = Digests()
+    size_bytes: int = 0
+    kind: str = ""
+    fingerprints: tuple[Fingerprint, ...] = ()
+    trouble: str = ""
+    hits: tuple[Hit, ...] = ()
+    generation: int = 0
+
+
+def place_of(url: str) -> bytes:
+    """Return the SHA-256 of a URL, by which pages and media are looked up."""
+    return hashlib.sha256(url.encode("utf-8", "surrogatepass")).digest()
+
+
+def keep(
+    tx: Connection, case_id: CaseId, moment: datetime, stands: Iterable[Stand]
+) -> frozenset[str]:
+    """Keep where media stand; return the URLs of those that were never fetched."""
+    by_key = {
+        (one.page_id, one.post_id, place_of(one.media.url), one.media.role.value): one
+        for one in stands
+    }
+    if not by_key:
+        return frozenset()
+    fetched = _fetched(tx, case_id, {key[2] for key in by_key})
+    rows = [
+        {
+            "case_id": case_id,
+            "site_id": one.site_id,
+            "page_id": key[0],
+            "post": key[1],
+            "place": key[2],
+            "url": one.media.url,
+            "role": key[3],
+            "media_id": fetched.get(key[2], (None, ""))[0],
+            "trouble": fetched.get(key[2], (None, ""))[1],
+            "seen_at": moment,
+            "raised_at": None,
+        }
+        for key, one in sorted(by_key.items(), key=lambda pair: pair[0])
+    ]
+    insert_rows(tx, MediaPlace, rows, ignore_existing=True)
+    return frozenset(one.media.url for key, one in by_key.items() if key[2] not in fetched)
+
+
+def settle(
+    tx: Connection, case_id: CaseId, hashed: Sequence[Hashed], moment: datetime
+) -> dict[str, int]:
+    """Keep what media are, wherever they stand; return their rows by URL, without those in trouble.
+
+    Of two at one URL the last counts: a site may answer differently each time, and then each
+    content has its row, and the place names the last.
+    """
+    good = {one.digests.sha256: one for one in hashed if one.digests.sha256 is not None}
+    ids = _contents(tx, case_id, good, moment)
+    _hits(tx, case_id, good, ids, moment)
+    found = {one.url: ids[one.digests.sha256] for one in hashed if one.digests.sha256 in ids}
+    rows = [
+        {
+            "case_id": case_id,
+            "place": place_of(one.url),
+            "media_id": found.get(one.url),
+            "trouble": "" if one.url in found else one.trouble or "unfetched",
+        }
+        for one in hashed
+    ]
+    update_rows(tx, MediaPlace, rows, key=("case_id", "place"))
+    return found
+
+
+def _fetched(
+    tx: Connection, case_id: CaseId, places: set[bytes]
+) -> dict[bytes, tuple[int | None, str]]:
+    """Return what is known of media at some URLs: those that were fetched, or tried."""
+    rows = tx.execute(
+        select(MediaPlace.place, MediaPlace.media_id, MediaPlace.trouble).where(
+            MediaPlace.case_id == case_id,
+            among_digests(tx, MediaPlace.place, places),
+            MediaPlace.media_id.is_not(None) | (MediaPlace.trouble != ""),
+        )
+    )
+    return {row.place: (row.media_id, row.trouble) for row in rows}
+
+
+def _contents(
+    tx: Connection, case_id: CaseId, good: Mapping[bytes, Hashed], moment: datetime
+) -> dict[bytes, int]:
+    wanted = select(SeenMedia.id, SeenMedia.sha256).where(
+        SeenMedia.case_id == case_id, among_digests(tx, SeenMedia.sha256, good)
+    )
+    there = {row.sha256: row.id for row in tx.execute(wanted)}
+    missing = sorted(good.keys() - there.keys())
+    if missing:
+        rows = [_content(case_id, good[sha256], moment) for sha256 in missing]
+        insert_rows(tx, SeenMedia, rows, ignore_existing=True)
+        there = {row.sha256: row.id for row in tx.execute(wanted)}
+    return there
+
+
+def _content(case_id: CaseId, one: Hashed, moment: datetime) -> dict[str, Any]:
+    pdq = next((f for f in one.fingerprints if f.algorithm == PDQ and f.frame == 0), None)
+    return {
+        "case_id": case_id,
+        "sha256": one.digests.sha256,
+        "sha1": one.digests.sha1 or b"",
+        "md5": one.digests.md5 or b"",
+        "size_bytes": one.size_bytes,
+        "kind": one.kind,
+        "pdq": pdq.bits if pdq else None,
+        "pdq_quality": pdq.quality if pdq else None,
+        "trouble": one.trouble,
+        "listed": _listed(one),
+        "generation": one.generation,
+        "compared_at": moment,
+        "first_seen_at": moment,
+    }
+
+
+def _listed(one: Hashed) -> bool:
+    return any(hit.role is Role.ALERT for hit in one.hits)
+
+
+def _hits(
+    tx: Connection,
+    case_id: CaseId,
+    good: Mapping[bytes, Hashed],
+    ids: Mapping[bytes, int],
+    moment: datetime,
+) -> None:
+    """Keep hits of contents, and mark those that lists have by now."""
+    best: dict[tuple[int, str, int], dict[str, Any]] = {}
+    for sha256, one in sorted(good.items()):
+        for hit in reversed(one.hits):  # the strongest comes first, and is to stay
+            key = (ids[sha256], hit.list, hit.entry_number)
+            best[key] = _hit(case_id, key, hit, moment)
+    insert_rows(tx, SeenHit, [best[key] for key in sorted(best)], ignore_existing=True)
+    listed = sorted(ids[sha256] for sha256, one in good.items() if _listed(one))
+    if listed:
+        there = select(SeenMedia.id).where(
+            among(tx, SeenMedia.id, listed), SeenMedia.listed.is_(False)
+        )
+        behind = sorted(tx.execute(there).scalars())
+        update_rows(tx, SeenMedia, [{"id": number, "listed": True} for number in behind])
+
+
+def _hit(case_id: CaseId, key: tuple[int, str, int], hit: Hit, moment: datetime) -> dict[str, Any]:
+    return {
+        "media_id": key[0],
+        "list_name": key[1],
+        "entry": key[2],
+        "case_id": case_id,
+        "role": hit.role.value,
+        "strength": hit.strength.value,
+        "algorithm": hit.algorithm,
+        "distance_bits": hit.distance_bits,
+        "variant": hit.variant,
+        "codes": [[one.scheme, one.code] for one in hit.entry.classifications],
+        "at": moment,
+    }
