@@ -14,6 +14,7 @@ from typing import Annotated, Any, get_type_hints
 import msgspec
 
 from tutela.core.errors import SettingsError
+from tutela.core.leads_settings import LeadsSettings
 from tutela.core.media import PDQ_RADIUS_BITS
 
 PREFIX = "TUTELA_"
@@ -339,6 +340,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     match: MatchSettings = msgspec.field(default_factory=MatchSettings)
     exchange: ExchangeSettings = msgspec.field(default_factory=ExchangeSettings)
     federation: FederationSettings = msgspec.field(default_factory=FederationSettings)
+    leads: LeadsSettings = msgspec.field(default_factory=LeadsSettings)
     cli: CliSettings = msgspec.field(default_factory=CliSettings)
 
 
