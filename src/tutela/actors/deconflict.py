@@ -22,6 +22,7 @@ from tutela.core.errors import UsageError
 from tutela.core.ids import CaseId
 from tutela.core.principal import Principal
 from tutela.core.time import now
+from tutela.observation import handles
 from tutela.observation.model import EntityKind
 from tutela.store.bulk import insert_rows
 from tutela.store.tables.leads import Deconfliction
@@ -31,7 +32,7 @@ MOST: Final = 100_000
 _TOGETHER: Final = 500
 # Kinds whose letters differ in case without naming another.
 _FOLDED: Final = frozenset(
-    {EntityKind.HANDLE, EntityKind.EMAIL, EntityKind.TELEGRAM, EntityKind.XMPP, EntityKind.ETHEREUM}
+    {EntityKind.EMAIL, EntityKind.TELEGRAM, EntityKind.XMPP, EntityKind.ETHEREUM}
 )
 _UPPER: Final = frozenset({EntityKind.PGP_KEY, EntityKind.TOX})
 
@@ -148,7 +149,9 @@ def withheld(
 
 
 def normal(one: Identifier) -> str:
-    """Return the form by which two identifiers are compared."""
+    """Return the form by which two identifiers are compared; handles by how they look."""
+    if one.kind is EntityKind.HANDLE:
+        return handles.skeleton(one.value)
     value = unicodedata.normalize("NFKC", one.value).strip()
     if one.kind in _FOLDED:
         return value.casefold().removeprefix("@")

@@ -27,6 +27,7 @@ from tutela.core.errors import AccessError, ConflictError, UsageError
 from tutela.core.ids import ApprovalId, CaseId
 from tutela.core.principal import Principal
 from tutela.core.time import now
+from tutela.store import Database
 from tutela.store.tables.leads import Lead
 
 KIND: Final = "lead.release"
@@ -60,7 +61,7 @@ class LeadInfo(msgspec.Struct, frozen=True, kw_only=True):
     withdrawn_why: str
 
 
-def propose(tx: Connection, who: Principal, case_id: CaseId, account_id: int, desk: Desk) -> int:
+def propose(tx: Connection, who: Principal, case_id: CaseId, account_id: int, by: Desk) -> int:
     """Propose an account or group as a lead, as the newest ranking has it; return its number.
 
     Raises:
@@ -77,7 +78,7 @@ def propose(tx: Connection, who: Principal, case_id: CaseId, account_id: int, de
             code="not_ranked",
             hint="rank the accounts of the case; what is withheld has none",
         )
-    _refuse_withheld(tx, who, case_id, found.members, desk)
+    _refuse_withheld(tx, who, case_id, found.members, by)
     for one in listed(tx, who, case_id):
         if one.account_id == found.account_id and one.state in {PROPOSED, RELEASED}:
             raise ConflictError(
@@ -111,8 +112,8 @@ def propose(tx: Connection, who: Principal, case_id: CaseId, account_id: int, de
     return int(made)
 
 
-def ask(
-    tx: Connection, who: Principal, case_id: CaseId, lead_id: int, desk: Desk, reason: str
+def ask(  # noqa: PLR0913, PLR0917 who asks for what, and why
+    database: Database, who: Principal, case_id: CaseId, lead_id: int, by: Desk, reason: str
 ) -> ApprovalId:
     """Ask that a lead be released; another person decides.
 
@@ -120,58 +121,57 @@ def ask(
         AccessError: `who` does not work on leads of this case.
         UsageError: it cannot be released as it is, or no reason is given.
     """
-    require(tx, who, Permission.LEADS, case_id)
-    cases.working(tx, case_id)
-    lead = _locked(tx, case_id, lead_id)
-    _refuse_unfit(tx, who, case_id, lead, desk)
-    body = {"lead": lead_id, "explanation_sha256": _digest(lead)}
-    made = approvals.ask(tx, who, KIND, f"case:{case_id}", body, reason)
-    tx.execute(update(Lead).where(Lead.id == lead_id).values(approval_id=made))
+    place = _place(database, who, case_id, lead_id, by)
+    with database.write() as tx:
+        lead = _fit(tx, who, case_id, lead_id, by, place)
+        body = {"lead": lead_id, "explanation_sha256": _digest(lead)}
+        made = approvals.ask(tx, who, KIND, f"case:{case_id}", body, reason)
+        tx.execute(update(Lead).where(Lead.id == lead_id).values(approval_id=made))
     return made
 
 
-def release(tx: Connection, who: Principal, case_id: CaseId, lead_id: int, desk: Desk) -> LeadInfo:
+def release(
+    database: Database, who: Principal, case_id: CaseId, lead_id: int, by: Desk
+) -> LeadInfo:
     """Release a lead as another person granted it; who asked or who granted does so, once.
 
     Raises:
         AccessError: code `second_person`: nobody else has granted it, or not this.
         UsageError: it cannot be released (any more); the sentence says why.
     """
-    require(tx, who, Permission.LEADS, case_id)
-    cases.working(tx, case_id)
-    lead = _locked(tx, case_id, lead_id)
-    _refuse_unfit(tx, who, case_id, lead, desk)
-    granted = approvals.carry_out(
-        tx, who, ApprovalId(lead.approval_id or 0), KIND, f"case:{case_id}"
-    )
-    if granted != {"lead": lead_id, "explanation_sha256": _digest(lead)}:
-        raise AccessError(
-            "another person granted something else", code="second_person", hint="ask again"
+    place = _place(database, who, case_id, lead_id, by)
+    with database.write() as tx:
+        lead = _fit(tx, who, case_id, lead_id, by, place)
+        granted_it = approvals.carry_out(
+            tx, who, ApprovalId(lead.approval_id or 0), KIND, f"case:{case_id}"
         )
-    moment = now()
-    until = moment + timedelta(days=LEAD_DAYS)
-    seq = log.record(
-        tx,
-        who,
-        "lead.released",
-        f"lead:{lead_id}",
-        case=case_id,
-        approval=lead.approval_id,
-        explanation_sha256=_digest(lead),
-        days=LEAD_DAYS,
-    )
-    tx.execute(
-        update(Lead)
-        .where(Lead.id == lead_id)
-        .values(
-            state=RELEASED,
-            released_by=who.account_id,
-            released_at=moment,
-            released_seq=seq,
-            expires_at=until,
+        if granted_it != {"lead": lead_id, "explanation_sha256": _digest(lead)}:
+            raise AccessError(
+                "another person granted something else", code="second_person", hint="ask again"
+            )
+        moment = now()
+        seq = log.record(
+            tx,
+            who,
+            "lead.released",
+            f"lead:{lead_id}",
+            case=case_id,
+            approval=lead.approval_id,
+            explanation_sha256=_digest(lead),
+            days=LEAD_DAYS,
         )
-    )
-    return _locked(tx, case_id, lead_id)
+        tx.execute(
+            update(Lead)
+            .where(Lead.id == lead_id)
+            .values(
+                state=RELEASED,
+                released_by=who.account_id,
+                released_at=moment,
+                released_seq=seq,
+                expires_at=moment + timedelta(days=LEAD_DAYS),
+            )
+        )
+        return _locked(tx, case_id, lead_id)
 
 
 def withdraw(tx: Connection, who: Principal, case_id: CaseId, lead_id: int, reason: str) -> None:
@@ -279,9 +279,21 @@ def granted(tx: Connection, who: Principal, lead: LeadInfo) -> bool:
     )
 
 
-def _refuse_unfit(
-    tx: Connection, who: Principal, case_id: CaseId, lead: LeadInfo, desk: Desk
-) -> None:
+def _place(
+    database: Database, who: Principal, case_id: CaseId, lead_id: int, by: Desk
+) -> int | None:
+    with database.read() as tx:
+        lead = find(tx, who, case_id, lead_id)
+    return ranking.place_now(database, who, case_id, lead.account_id, by)
+
+
+def _fit(  # noqa: PLR0913, PLR0917 as `release`
+    tx: Connection, who: Principal, case_id: CaseId, lead_id: int, by: Desk, place: int | None
+) -> LeadInfo:
+    """Return a lead that may be released as far as is known, and hold it for this transaction."""
+    require(tx, who, Permission.LEADS, case_id)
+    cases.working(tx, case_id)
+    lead = _locked(tx, case_id, lead_id)
     if lead.state != PROPOSED:
         raise ConflictError(f"this lead is {lead.state}", hint="look at it again")
     made_at = ranking.find(tx, who, case_id, lead.ranking_id).made_at
@@ -291,8 +303,7 @@ def _refuse_unfit(
             code="old_ranking",
             hint="rank again, and propose the account anew",
         )
-    _refuse_withheld(tx, who, case_id, lead.members, desk)
-    place = ranking.place_now(tx, who, case_id, lead.account_id, desk)
+    _refuse_withheld(tx, who, case_id, lead.members, by)
     low, high = lead.explanation["best_place"], lead.explanation["worst_place"]
     if place is None or not low <= place <= high:
         raise UsageError(
@@ -300,10 +311,11 @@ def _refuse_unfit(
             code="moved",
             hint="rank again, and propose the account anew",
         )
+    return lead
 
 
 def _refuse_withheld(
-    tx: Connection, who: Principal, case_id: CaseId, members: tuple[int, ...], desk: Desk
+    tx: Connection, who: Principal, case_id: CaseId, members: tuple[int, ...], by: Desk
 ) -> None:
     """Refuse in the same words whoever withholds it, and why."""
     marked = {
@@ -311,7 +323,7 @@ def _refuse_withheld(
         for one in marking.standing(tx, case_id)
         if one.kind in WITHHOLDING and one.account_id in members
     }
-    if marked or ranking.deconflicted(tx, who, case_id, members, desk):
+    if marked or ranking.deconflicted(tx, who, case_id, members, by):
         raise UsageError(
             "this account is withheld: it becomes no lead",
             code="withheld",
