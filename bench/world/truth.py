@@ -1,9 +1,9 @@
 """How much harm each person really did: from who made it or was first with it, to how many.
 
 For each thing a person gave away: how bad it is, times what they were to it (its maker, the first
-to bring it in, or one more who passed it on), times the people it reached through them to the power of
-0.6: the thousandth viewer adds less than the first, but is not nothing. What is on no list counts
-like the rest, and so does what the crawler never saw and what was done through stolen accounts.
+to bring it in, or one more who passed it on), times the people it reached through them to the power
+of 0.6: the thousandth viewer adds less than the first, but is not nothing. What is on no list
+counts like the rest, and so does what the crawler never saw or was done through stolen accounts.
 """
 
 from __future__ import annotations
