@@ -130,9 +130,7 @@ def _accounts(
     tx: Connection, case_id: CaseId, copy_of: Mapping[int, int]
 ) -> tuple[list[model.Account], dict[int, int]]:
     rows = tx.execute(
-        select(SiteAccount.__table__)
-        .where(SiteAccount.case_id == case_id)
-        .order_by(SiteAccount.id)
+        select(SiteAccount.__table__).where(SiteAccount.case_id == case_id).order_by(SiteAccount.id)
     ).all()
     # Those of the site itself first, so that theirs is the number that stands for the copies.
     first: dict[tuple[int, str], Any] = {}
@@ -164,7 +162,7 @@ def _avatars(tx: Connection, case_id: CaseId) -> dict[int, str]:
         )
         .order_by(MediaPlace.id)
     )
-    return {account: _media(media) for account, media in rows if account is not None}
+    return {account: _media(media) for account, media in rows if account and media}
 
 
 def _marked(account: model.Account, kinds: Sequence[Mark]) -> model.Account:
@@ -233,7 +231,7 @@ def _shown(tx: Connection, case_id: CaseId) -> dict[int, list[model.Shown]]:
         )
         .order_by(MediaPlace.id)
     ):
-        found[post].append(model.Shown(_media(media), MediaRole(role)))
+        found[post].append(model.Shown(_media(media or 0), MediaRole(role)))
     return found
 
 
@@ -322,4 +320,3 @@ def _number(one: Any) -> int:
 
 def _media(number: int) -> str:
     return f"m{number}"
-

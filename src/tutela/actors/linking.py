@@ -1,7 +1,7 @@
 """Links between accounts: suggested by evidence, confirmed or undone by a person.
 
-    A   may be ranked as one account once a person confirmed it: a signature by the same key that
-        holds, or the site's own word
+    A   are ranked as one account unless a person undoes it: texts that one key signed and that
+        name their account on both, or the site's own word
     B   is said and never merged: rare contacts whose checksum holds, two of them independent
     C   hints: a look-alike handle, style, hours, shared media; it cannot be confirmed by itself
 
@@ -33,7 +33,6 @@ from tutela.store.tables.leads import AccountLink
 SUGGESTED: Final = "suggested"
 CONFIRMED: Final = "confirmed"
 UNDONE: Final = "undone"
-MERGES: Final = "A"
 HINTS: Final = "C"
 
 
@@ -116,7 +115,7 @@ def listed(
 
 
 def confirm(tx: Connection, who: Principal, case_id: CaseId, link_id: int, reason: str) -> LinkInfo:
-    """Say that two accounts are one's. Only links of tier A are ranked as one from then on.
+    """Say that two accounts are one's, by what speaks for it; only tier A is ranked as one.
 
     Raises:
         AccessError: `who` does not work on leads of this case.
@@ -165,25 +164,10 @@ def between(tx: Connection, who: Principal, case_id: CaseId, one: int, other: in
     return _info(row)
 
 
-def pairs(tx: Connection, case_id: CaseId, state: str) -> list[tuple[int, int]]:
-    """Return the pairs of tier A of a state, for what ranks. Asks nobody's permission."""
-    rows = tx.execute(_of(case_id).where(AccountLink.state == state, AccountLink.tier == MERGES))
-    return [(row.one_id, row.other_id) for row in rows]
-
-
-def groups(tx: Connection, case_id: CaseId) -> dict[int, int]:
-    """Return, for each account of a confirmed link of tier A, the smallest number of its group."""
-    root: dict[int, int] = {}
-
-    def top(one: int) -> int:
-        while root.setdefault(one, one) != one:
-            one = root[one]
-        return one
-
-    for one, other in pairs(tx, case_id, CONFIRMED):
-        low, high = sorted((top(one), top(other)))
-        root[high] = low
-    return {one: top(one) for one in list(root)}
+def undone(tx: Connection, case_id: CaseId) -> frozenset[tuple[int, int]]:
+    """Return the pairs that people took apart, for what ranks. Asks nobody's permission."""
+    rows = tx.execute(_of(case_id).where(AccountLink.state == UNDONE))
+    return frozenset((row.one_id, row.other_id) for row in rows)
 
 
 def _decide(  # noqa: PLR0913, PLR0917 who decides what, and why

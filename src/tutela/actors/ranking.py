@@ -116,8 +116,8 @@ def rank(database: Database, who: Principal, case_id: CaseId, by: Desk) -> Ranki
         cases.working(tx, case_id)
     gathered = _gathered(database, who, case_id, by)
     with database.read() as tx:
-        decided = _decided(tx, case_id)
-    order = ordering.order(gathered.observed, by.weights, decided)
+        undone = linking.undone(tx, case_id)
+    order = ordering.order(gathered.observed, by.weights, undone)
     with database.write() as tx:
         require(tx, who, Permission.LEADS, case_id)
         cases.working(tx, case_id)
@@ -217,13 +217,10 @@ def place_now(
     """
     with database.read() as tx:
         require(tx, who, Permission.LEADS, case_id)
-        decided = _decided(tx, case_id)
+        undone = linking.undone(tx, case_id)
     gathered = _gathered(database, who, case_id, by)
     wanted = gathered.root.get(account_id, account_id)
-    for one in ordering.places(gathered.observed, by.weights, decided):
-        if wanted in one.accounts:
-            return one.place
-    return None
+    return ordering.place(gathered.observed, by.weights, undone, wanted)
 
 
 def deconflicted(
@@ -271,13 +268,6 @@ def _gathered(database: Database, who: Principal, case_id: CaseId, by: Desk) -> 
         made = gather.gather(tx, case_id, by.severity, marks, by.opened)
     roots = {made.root.get(number, number) for number in left_out}
     return made._replace(observed=gather.protecting(made.observed, roots))
-
-
-def _decided(tx: Connection, case_id: CaseId) -> ordering.Decided:
-    return ordering.Decided(
-        frozenset(linking.pairs(tx, case_id, linking.CONFIRMED)),
-        frozenset(linking.pairs(tx, case_id, linking.UNDONE)),
-    )
 
 
 def _keep(  # noqa: PLR0913, PLR0917 what a ranking is made of

@@ -197,10 +197,8 @@ def withdraw(tx: Connection, who: Principal, case_id: CaseId, lead_id: int, reas
             withdrawn_why=why,
         )
     )
-    facts = {"case": int(case_id), "was": lead.state}
-    log.record_many(
-        tx, who, [log.Event("lead.withdrawn", f"lead:{lead_id}", facts, {"reason": why})]
-    )
+    subject, texts = f"lead:{lead_id}", {"reason": why}
+    log.record(tx, who, "lead.withdrawn", subject, texts=texts, case=case_id, was=lead.state)
 
 
 def restore(tx: Connection, who: Principal, case_id: CaseId, lead_id: int) -> None:

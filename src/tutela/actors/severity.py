@@ -30,8 +30,15 @@ class Severity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         One whose codes are all unknown counts as the least grave; 0 says that all are known to be
         no known thing.
         """
-        found = [self.codes.get(scheme.casefold(), {}).get(code, LEAST) for scheme, code in codes]
+        found = [self.codes.get(_called(scheme), {}).get(code, LEAST) for scheme, code in codes]
         return max(found, default=LEAST)
+
+
+def _called(scheme: str) -> str:
+    """Return what a scheme is called here; lists name a VICS file's model and kind, too."""
+    words = scheme.casefold().split("-")
+    is_file = words[0] == "vics" and len(words) > 2
+    return f"vics-{words[2]}" if is_file else scheme.casefold()
 
 
 def load(path: Path | None = None) -> Severity:

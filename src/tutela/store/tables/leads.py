@@ -1,7 +1,7 @@
 """Leads: rankings of accounts, links between them, what people say of them, and what is released.
 
-An account is a row of `site_accounts`; several that are one's, as a person confirmed, are a group,
-which is named by the smallest of their numbers. Nothing here names a natural person.
+An account is a row of `site_accounts`; several that are one's, by evidence that may merge, are a
+group, which is named by the smallest of their numbers. Nothing here names a natural person.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ class RankedAccount(Table):
 class AccountLink(Table):
     """What speaks for two accounts being one's: tier `A`, `B` or `C`, and by which evidence.
 
-    `state` is `suggested`, `confirmed` or `undone`; confirmed ones are ranked as one, until that is
-    undone. `one_id` is the smaller number.
+    `state` is `suggested`, `confirmed` or `undone`; those of tier `A` are ranked as one unless they
+    are undone. `one_id` is the smaller number.
     """
 
     __tablename__ = "account_links"
