@@ -457,7 +457,7 @@ def _known_places(by: Any, *conditions: ColumnElement[bool]) -> Select[Any]:
 
 
 def _counts(tx: Connection, asked: Any) -> Counter[Any]:
-    return Counter(dict(tx.execute(asked).tuples().all()))
+    return Counter(dict(tx.execute(asked).all()))
 
 
 def _sites(tx: Connection, which: ColumnElement[bool]) -> list[SiteInfo]:
