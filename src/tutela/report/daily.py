@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, timedelta
 
-from tutela.report.drawing import Drawing, Line, Rect, Shape, Text, shortened
+from tutela.report.drawing import Drawing, Line, Rect, Shape, Text, shortened, text_width
 
 WIDTH = 720
 STRIP = 64
-LEFT = 120
 DAYS_SHOWN = 366
-LABEL_CHARACTERS = 18
+LABEL_CHARACTERS = 24
 
 
 def strips(title: str, counts: Mapping[str, Mapping[date, int]], *, unit: str = "") -> Drawing:
@@ -27,21 +26,23 @@ def strips(title: str, counts: Mapping[str, Mapping[date, int]], *, unit: str = 
     summed = {name: _summed(some, first, step_days) for name, some in counts.items()}
     most = max((max(some.values(), default=0) for some in summed.values()), default=0) or 1
     slots = (last - first).days // step_days + 1
-    wide = (WIDTH - LEFT - 8) / slots
+    labels = {name: shortened(name, LABEL_CHARACTERS) for name in counts}
+    left = 16 + max(map(text_width, labels.values()))
+    wide = (WIDTH - left - 8) / slots
     shapes: list[Shape] = []
     for row, (name, some) in enumerate(summed.items()):
         floor = (row + 1) * STRIP - 14
-        shapes.append(Text(LEFT - 8, floor - 10, shortened(name, LABEL_CHARACTERS), anchor="end"))
-        shapes.append(Text(LEFT - 8, floor + 4, f"{sum(some.values()):,}", "soft", "end"))
-        shapes.append(Line(LEFT, floor, WIDTH - 8, floor))
+        shapes.append(Text(left - 8, floor - 10, labels[name], anchor="end"))
+        shapes.append(Text(left - 8, floor + 4, f"{sum(some.values()):,}", "soft", "end"))
+        shapes.append(Line(left, floor, WIDTH - 8, floor))
         for slot, count in sorted(some.items()):
             high = max((STRIP - 24) * count / most, 1)
             day = first + timedelta(days=slot * step_days)
             hint = f"{name}, {day}: {count:,} {unit}".rstrip()
             column = min(max(wide - 1, 1.0), 16.0)
-            shapes.append(Rect(LEFT + slot * wide, floor - high, column, high, "mark", hint))
+            shapes.append(Rect(left + slot * wide, floor - high, column, high, "mark", hint))
     bottom = len(summed) * STRIP + 6
-    shapes.append(Text(LEFT, bottom, str(first), "soft"))
+    shapes.append(Text(left, bottom, str(first), "soft"))
     if last != first:
         shapes.append(Text(WIDTH - 8, bottom, str(last), "soft", "end"))
     by = "day" if step_days == 1 else "week"

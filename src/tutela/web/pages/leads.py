@@ -23,7 +23,7 @@ from tutela.observation import find
 from tutela.observation.sealing import Words
 from tutela.report import daily
 from tutela.report import network as drawn
-from tutela.report.drawing import Drawing
+from tutela.report.drawing import Drawing, shortened
 from tutela.web import lead_words as words
 from tutela.web import render
 from tutela.web.language import Language
@@ -71,6 +71,7 @@ def board(request: Asked, case_id: FromPath[int]) -> Response[str]:
         leads=leads,
         accounts=accounts,
         granted=granted,
+        formats=["html", "pdf", "jsonl"],
         words=words,
         state_of={one.account_id: one.state for one in reversed(leads)},
     )
@@ -190,7 +191,9 @@ def _drawing(speaks: Language, found: network.Network) -> Drawing:
             size=1 - (found.places[one.id] - 1) / last if one.id in found.places else 0.2,
             hint=f"{one.handle}, {one.host}",
         )
-        for one in found.accounts.values()
+        for one in sorted(
+            found.accounts.values(), key=lambda one: (found.places.get(one.id, last + 1), one.id)
+        )
     ]
     shared = {name.entity_id: name for _, name in found.names}
     nodes += [
@@ -237,7 +240,7 @@ def _ties(speaks: Language, case_id: int, found: network.Network) -> list[list[A
         if link.one_id in found.accounts and link.other_id in found.accounts
     ]
     rows += [
-        [shown(account), name.value, _(words.NAMES[name.kind]), "", ""]
+        [shown(account), shortened(name.value, 40), _(words.NAMES[name.kind]), "", ""]
         for account, name in found.names
     ]
     return rows

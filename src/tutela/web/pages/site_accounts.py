@@ -24,6 +24,7 @@ from tutela.web.routes import changes
 
 READ_AT_ONCE = 10
 MOST_POSTS = 100
+MOST_RIVALS = 50
 
 
 class MarkForm(msgspec.Struct):
@@ -141,8 +142,11 @@ def _page(
         beside = find.accounts(tx, asker, case, [one.beside(account_id) for one in links])
         other = ranking.of_account(tx, asker, case, against) if against else None
         other_account = find.account(tx, asker, case, against) if other else None
+        rivals = ranking.ranked(tx, asker, case, ranked.ranking_id, MOST_RIVALS) if ranked else []
         posts = find.posts_of(tx, asker, case, account_id, MOST_POSTS)
         context = {
+            "rivals": rivals,
+            "rival_accounts": find.accounts(tx, asker, case, [one.account_id for one in rivals]),
             "marks": marking.listed(tx, asker, case, account_id),
             "names": find.names_of(tx, asker, case, account_id),
             "lead": release.open_lead(tx, asker, case, account_id),
