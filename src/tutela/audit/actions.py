@@ -143,6 +143,16 @@ _FEDERATION: Mapping[str, str] = {
     "node.followed": "Changes of a list of a partner node came into the library.",
     "vote.partner": "The vote of another nation on a media was counted, or taken back.",
 }
+_OBSERVATIONS: Mapping[str, str] = {
+    "media.raised": "A media that a list has was found at a place of a site; which list and how.",
+    "notice.drafted": "A page with known media became a hotline item or a police referral.",
+    "notice.passed": "A person passed a notice on; the reference is kept beside the log.",
+    "notice.dismissed": "A person dismissed a notice; the reason is kept beside the log.",
+    "notice.exported": "Open notices with their addresses were exported.",
+    "words.destroyed": "The keys of words that were read under a source in a week were destroyed.",
+    "media.compared": "Media seen on sites were held against the lists of another generation.",
+    "site.judged": "A person said whether a site is a copy of another; the reason is kept beside.",
+}
 _INSTALLATION: Mapping[str, str] = {
     "audit.exported": "Events of the log were exported, in which format.",
     "audit.erased": "Words kept beside an event were erased; why, and by what authority, is kept.",
@@ -164,6 +174,7 @@ GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
     "Matching for platforms": _MATCHING,
     "Publications and subscriptions": _PUBLICATION,
     "Partner nodes": _FEDERATION,
+    "Observations": _OBSERVATIONS,
     "Installation": _INSTALLATION,
 }
 ACTIONS: Final[Mapping[str, str]] = {

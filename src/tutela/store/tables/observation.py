@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tutela.store.columns import Key, Table, refers
@@ -230,6 +230,13 @@ class MediaPlace(Table):
     __table_args__ = (
         UniqueConstraint("page_id", "post", "place", "role"),
         Index("ix_media_places_place", "case_id", "place"),
+        Index(
+            "ix_media_places_waiting",
+            "case_id",
+            "place",
+            sqlite_where=text("media_id IS NULL AND trouble = ''"),
+            postgresql_where=text("media_id IS NULL AND trouble = ''"),
+        ),
     )
 
     id: Mapped[Key]
@@ -244,3 +251,32 @@ class MediaPlace(Table):
     trouble: Mapped[str]
     seen_at: Mapped[datetime]
     raised_at: Mapped[datetime | None]
+
+
+class Notice(Table):
+    """A page with known media that somebody outside has to hear of: drafted, a person sends it.
+
+    `kind` is `hotline` or `police`, by the policy of the installation. `state` is `open`, `passed`
+    (then `reference` is what the receiver calls it) or `dismissed`. `media` counts the known media
+    of the page, `exact` those among them that an exact match knows.
+    """
+
+    __tablename__ = "notices"
+    __table_args__ = (
+        UniqueConstraint("page_id", "kind"),
+        Index("ix_notices_state", "case_id", "state"),
+    )
+
+    id: Mapped[Key]
+    case_id: Mapped[int] = mapped_column(ForeignKey("cases.id"))
+    site_id: Mapped[int] = mapped_column(ForeignKey("sites.id"))
+    page_id: Mapped[int] = mapped_column(info=refers("site_pages.id"))
+    kind: Mapped[str]
+    state: Mapped[str]
+    media: Mapped[int]
+    exact: Mapped[int]
+    made_at: Mapped[datetime]
+    changed_at: Mapped[datetime]
+    decided_by: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))
+    decided_at: Mapped[datetime | None]
+    reference: Mapped[str]
