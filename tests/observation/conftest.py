@@ -13,7 +13,7 @@ import pytest
 _HERE = Path(__file__).parent
 sys.path[:0] = [str(_HERE), str(_HERE.with_name("casework"))]
 
-from casework_office import MadeCase, Office  # noqa: E402 found by the path above
+from casework_office import MadeCase, Office, join  # noqa: E402 found by the path above
 
 from tutela.core.principal import Role  # noqa: E402 likewise
 from tutela.evidence.vault.master import LocalKey  # noqa: E402 likewise
@@ -40,6 +40,7 @@ class Desk:
         self.words = Words(self.vault)
         with self.database.write() as tx:
             self.investigator = self.office.hire(tx, "looker", Role.INVESTIGATOR)
+            join(tx, self.case.id, [self.investigator])
 
     @property
     def database(self) -> Database:

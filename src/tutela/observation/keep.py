@@ -1,9 +1,8 @@
 """Keeps what pages show: sites, pages, accounts, posts, names in them, and where media stand.
 
 Many pages are kept in one transaction. What was seen before is not kept again: a page read twice,
-or a post that stands on two pages, has one row, with the words as they were read first. Rows are
-written in the order of their keys, so that workers who keep the same at once wait and do not lock
-each other out.
+or a post that stands on two pages, has one row, with the words as they were read first. Workers who
+keep pages of one site at once wait for each other.
 """
 
 from __future__ import annotations
@@ -185,6 +184,10 @@ def _sites(tx: Connection, at: _At, reads: Sequence[Read]) -> dict[str, int]:
         ]
         insert_rows(tx, Site, rows, ignore_existing=True)
         there = tx.execute(wanted).all()
+    # Whatever is of a site is written by one at a time: rows of it are looked up and then written,
+    # and two who do so in different order would lock each other out.
+    ids = {row.id for row in there}
+    tx.execute(select(Site.id).where(among(tx, Site.id, ids)).order_by(Site.id).with_for_update())
     stale = [row.id for row in there if at.moment - row.last_seen_at > _FRESH]
     rows = [{"id": number, "last_seen_at": at.moment} for number in sorted(stale)]
     update_rows(tx, Site, rows)

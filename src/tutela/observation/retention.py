@@ -13,12 +13,31 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from tutela.audit.log import Event, record_many
 from tutela.casework.among import among
+from tutela.core.ids import CaseId
 from tutela.core.principal import Principal
 from tutela.evidence.vault.vault import Vault
 from tutela.store import Database
 from tutela.store.tables.casework import Case
-from tutela.store.tables.observation import Entity, ExchangeEvent, Mention, Post, TextKey
+from tutela.store.tables.observation import (
+    Entity,
+    ExchangeEvent,
+    MediaPlace,
+    Mention,
+    Notice,
+    Post,
+    SeenHit,
+    SeenMedia,
+    Site,
+    SiteAccount,
+    SitePage,
+    TextKey,
+)
 
+# Everything but keys, what names others before what is named.
+OF_A_CASE = (
+    *(Notice, MediaPlace, SeenHit, SeenMedia, ExchangeEvent, Mention, Entity),
+    *(Post, SiteAccount, SitePage, Site),
+)
 _TOGETHER = 5_000  # posts in one transaction
 
 
@@ -50,18 +69,17 @@ def expire(database: Database, who: Principal, vault: Vault, moment: datetime) -
     return Expired(len(rows) - held, posts, held)
 
 
-def forget_case(tx: Connection, case_id: int, moment: datetime) -> list[str]:
-    """Empty all words of a case; return ids of the keys, for `Vault.shred` after the commit."""
-    keys = tx.execute(
-        select(TextKey.id, TextKey.object_id).where(
-            TextKey.case_id == case_id, TextKey.shredded_at.is_(None)
-        )
-    ).all()
-    for table in (Mention, ExchangeEvent, Entity):
+def forget_case(tx: Connection, case_id: CaseId, moment: datetime) -> list[str]:
+    """Remove all that was read for a case; return ids of keys, for `Vault.shred` after the commit.
+
+    Rows of keys stay, as destroyed: a restored backup of the vault's books is found out by them.
+    """
+    live = TextKey.case_id == case_id, TextKey.shredded_at.is_(None)
+    keys = list(tx.execute(select(TextKey.object_id).where(*live)).scalars())
+    tx.execute(update(TextKey).where(*live).values(shredded_at=moment))
+    for table in OF_A_CASE:
         tx.execute(delete(table).where(table.case_id == case_id))
-    tx.execute(update(Post).where(Post.case_id == case_id).values(words=None))
-    tx.execute(update(TextKey).where(TextKey.case_id == case_id).values(shredded_at=moment))
-    return [row.object_id for row in keys]
+    return keys
 
 
 def _empty(database: Database, who: Principal, key_id: int, moment: datetime) -> int:
