@@ -8,9 +8,9 @@ from datetime import timedelta
 
 import msgspec
 import pytest
+from observed import MONDAY, page
 from sqlalchemy import func, select
 
-from conftest import MONDAY, page
 from tutela.core.errors import IntegrityError, UsageError
 from tutela.observation import keep, sealing
 from tutela.observation.model import (

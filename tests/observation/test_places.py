@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from observed import MONDAY, page
 from sqlalchemy import select
 
-from conftest import MONDAY, page
 from tutela.core.entry import Classification, ListEntry, Provenance, Role
 from tutela.core.errors import AccessError, ConflictError, UsageError
 from tutela.core.hit import Hit, Strength
