@@ -10,6 +10,7 @@ import pytest
 from observed import MONDAY, page
 from sqlalchemy import select
 
+from tutela.audit import log
 from tutela.core.entry import Classification, ListEntry, Provenance, Role
 from tutela.core.errors import AccessError, ConflictError, UsageError
 from tutela.core.hit import Hit, Strength
@@ -88,7 +89,9 @@ def settle(desk, *fetched: Hashed, policy: Policy = Policy(), moment=MONDAY):  #
     with desk.database.write() as tx:
         places.settle(tx, desk.case.id, fetched, moment)
         urls = [one.url for one in fetched]
-        return raising.at(tx, desk.investigator, desk.case.id, urls, policy, moment)
+        raised, events = raising.at(tx, desk.case.id, urls, policy, moment)
+        log.record_many(tx, desk.investigator, events)
+        return raised
 
 
 def rows(desk, *columns):
@@ -116,7 +119,7 @@ def test_a_place_that_comes_later_is_raised_without_fetching_again(desk):
     (later,) = desk.keep(page(seen("9", URL), thread="9"))
     assert later.unfetched == ()
     with desk.database.write() as tx:
-        (raised,) = raising.at(tx, desk.investigator, desk.case.id, [URL], Policy(), MONDAY)
+        ((raised,), _) = raising.at(tx, desk.case.id, [URL], Policy(), MONDAY)
     assert raised.page_id == later.page_id, "the new place only"
 
 
@@ -155,7 +158,8 @@ def test_workers_that_missed_each_other_catch_up(desk):
         update_rows(tx, MediaPlace, [{"id": 2, "media_id": None, "raised_at": None}])
     with desk.database.write() as tx:
         assert places.catch_up(tx, desk.case.id) == [URL]
-        assert len(raising.at(tx, desk.investigator, desk.case.id, [URL], Policy(), MONDAY)) == 1
+        raised, _ = raising.at(tx, desk.case.id, [URL], Policy(), MONDAY)
+        assert len(raised) == 1
         assert places.catch_up(tx, desk.case.id) == []
 
 

@@ -13,6 +13,7 @@ import msgspec
 from sqlalchemy import Connection, Row, select
 
 from tutela.audit import log
+from tutela.audit.log import Event
 from tutela.core.entry import Role
 from tutela.core.ids import CaseId
 from tutela.core.media import PDQ, PDQ_RADIUS_BITS, Digests, Fingerprint
@@ -54,7 +55,7 @@ def compare(  # noqa: PLR0913, PLR0917 what is held against what, under which po
         with database.write() as tx:
             rows = _behind(tx, case_id, generation)
             found = _compare(tx, case_id, library, rows, moment, radius_bits)
-            more = raising.of_media(tx, who, case_id, found, policy, moment) if found else []
+            more, events = raising.of_media(tx, case_id, found, policy, moment)
             update_rows(
                 tx,
                 SeenMedia,
@@ -62,10 +63,12 @@ def compare(  # noqa: PLR0913, PLR0917 what is held against what, under which po
             )
             media += len(rows)
             raised += len(more)
-            if len(rows) < TOGETHER:
-                if media:
-                    subject = f"case:{case_id}"
-                    log.record(tx, who, "media.compared", subject, media=media, raised=raised)
+            last = len(rows) < TOGETHER
+            if last and media:
+                said = {"media": media, "raised": raised}
+                events.append(Event("media.compared", f"case:{case_id}", said))
+            log.record_many(tx, who, events)
+            if last:
                 return Compared(media, raised)
 
 

@@ -1,7 +1,7 @@
 """Raises places where known media stand: said once for each place, and drafted as a notice.
 
 Whoever settled media or kept pages asks in the same transaction, so that nothing known stays
-unsaid after a crash.
+unsaid after a crash, and writes the events with its own, since the log comes last.
 """
 
 from __future__ import annotations
@@ -14,14 +14,12 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, select
 
-from tutela.audit import log
 from tutela.audit.log import Event
 from tutela.casework.among import among
 from tutela.casework.contents import among_digests
 from tutela.core.entry import Role
 from tutela.core.hit import Strength
 from tutela.core.ids import CaseId
-from tutela.core.principal import Principal
 from tutela.observation import notices
 from tutela.observation.notices import Policy
 from tutela.observation.places import place_of
@@ -41,18 +39,17 @@ class Raised(msgspec.Struct, frozen=True, kw_only=True):
     distance_bits: int
 
 
-def at(  # noqa: PLR0913, PLR0917 who raises what, under which policy
+def at(
     tx: Connection,
-    who: Principal,
     case_id: CaseId,
     urls: Iterable[str],
     policy: Policy,
     moment: datetime,
-) -> list[Raised]:
-    """Raise the places of some media, as far as lists have them and they were not raised before."""
+) -> tuple[list[Raised], list[Event]]:
+    """Raise places of some media that lists have and that were not raised; return events to log."""
     digests = {place_of(url) for url in urls}
     if not digests:
-        return []
+        return [], []
     rows = tx.execute(
         select(MediaPlace.id, MediaPlace.site_id, MediaPlace.page_id, MediaPlace.media_id)
         .join(SeenMedia, SeenMedia.id == MediaPlace.media_id)
@@ -64,18 +61,17 @@ def at(  # noqa: PLR0913, PLR0917 who raises what, under which policy
         )
         .order_by(MediaPlace.id)
     ).all()
-    return _raised(tx, who, case_id, rows, policy, moment)
+    return _raised(tx, case_id, rows, policy, moment)
 
 
-def of_media(  # noqa: PLR0913, PLR0917 who raises what, under which policy
+def of_media(
     tx: Connection,
-    who: Principal,
     case_id: CaseId,
     media_ids: Collection[int],
     policy: Policy,
     moment: datetime,
-) -> list[Raised]:
-    """Raise all places of some media, which a list has by now."""
+) -> tuple[list[Raised], list[Event]]:
+    """Raise all places of some media, which a list has by now; return events to log."""
     rows = tx.execute(
         select(MediaPlace.id, MediaPlace.site_id, MediaPlace.page_id, MediaPlace.media_id)
         .where(
@@ -85,19 +81,18 @@ def of_media(  # noqa: PLR0913, PLR0917 who raises what, under which policy
         )
         .order_by(MediaPlace.id)
     ).all()
-    return _raised(tx, who, case_id, rows, policy, moment)
+    return _raised(tx, case_id, rows, policy, moment)
 
 
-def _raised(  # noqa: PLR0913, PLR0917 as `of_media`
+def _raised(
     tx: Connection,
-    who: Principal,
     case_id: CaseId,
     rows: Sequence[Any],
     policy: Policy,
     moment: datetime,
-) -> list[Raised]:
+) -> tuple[list[Raised], list[Event]]:
     if not rows:
-        return []
+        return [], []
     best = _best(tx, {row.media_id for row in rows})
     found = [
         Raised(
@@ -113,8 +108,7 @@ def _raised(  # noqa: PLR0913, PLR0917 as `of_media`
     ]
     update_rows(tx, MediaPlace, [{"id": one.place_id, "raised_at": moment} for one in found])
     drafted = notices.draft(tx, case_id, _by_page(found), policy, moment)
-    log.record_many(tx, who, [*map(_event, found), *drafted])
-    return found
+    return found, [*map(_event, found), *drafted]
 
 
 def _best(tx: Connection, media_ids: set[int]) -> dict[int, Any]:
