@@ -26,10 +26,6 @@ ENCODERS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "identity": ("identity", bytes),
 }
 kinds = st.sampled_from(sorted(ENCODERS))
-contents = st.one_of(
-    st.binary(max_size=3000),
-    st.builds(lambda unit, times: unit * times, st.binary(min_size=1, max_size=9), st.just(30_000)),
-)
 
 
 def expanded(encoding: str, pieces: list[bytes], cap: Cap = ROOMY) -> bytes:
@@ -53,9 +49,12 @@ def code_of(encoding: str, pieces: list[bytes], cap: Cap = ROOMY) -> str:
     return caught.value.code
 
 
-@given(kinds, contents, st.integers(1, 5000))
-def test_what_was_compressed_comes_back_however_it_is_cut(kind: str, data: bytes, size: int):
+@given(kinds, st.binary(max_size=3000), st.sampled_from([1, 300]), st.integers(1, 5000))
+def test_what_was_compressed_comes_back_however_it_is_cut(
+    kind: str, unit: bytes, times: int, size: int
+):
     encoding, encode = ENCODERS[kind]
+    data = unit * times
     assert expanded(encoding, cut(encode(data), max(size, len(data) // 500))) == data
 
 
@@ -71,12 +70,13 @@ def test_a_body_that_ends_early_is_damaged(kind: str, data: bytes, draw: st.Data
 
 @given(st.sampled_from(["gzip", "deflate", "br", "zstd"]), st.lists(st.binary(max_size=200)))
 def test_noise_is_an_error_with_a_code_or_something_bounded(encoding: str, pieces: list[bytes]):
+    out, code = b"", ""
     try:
         out = expanded(encoding, pieces, Cap(size_bytes=10_000, floor_bytes=1000))
     except FetchError as error:
-        assert error.code in {"damaged", "bomb", "too_large"}
-    else:
-        assert len(out) <= 10_000
+        code = error.code
+    assert code in {"", "damaged", "bomb", "too_large"}
+    assert len(out) <= 10_000
 
 
 @given(kinds, st.binary(max_size=3000), st.integers(0, 3000))

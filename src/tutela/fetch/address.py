@@ -16,6 +16,8 @@ from tutela.core.errors import FetchError
 
 _LONGEST = 4096
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
+# Which browsers read as IPv4, in all the ways of old (WHATWG URL, "ends in a number").
+_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
 _LABEL_CHARACTERS = 63
 _HOST_CHARACTERS = 253
 # What embeds an IPv4 address that nobody checks: 6to4, Teredo, NAT64.
@@ -61,6 +63,8 @@ def moved(source: Address, location: str) -> Address:
         FetchError: code `bad_address`, as `read`.
     """
     target = _parsed(location)
+    if target.scheme and not target.raw_host:
+        raise _bad("has no host")
     try:
         joined = URL(source.url).join(target)
     except ValueError:
@@ -137,6 +141,7 @@ def _is_name(host: str) -> bool:
     labels = host.split(".")
     return (
         _HOST.fullmatch(host) is not None
+        and _NUMBER.fullmatch(host) is None
         and len(host) <= _HOST_CHARACTERS
         and all(len(label) <= _LABEL_CHARACTERS for label in labels)
     )

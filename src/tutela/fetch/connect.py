@@ -55,6 +55,12 @@ class _Handler(ResponseHandler):
             self._check()
         super().feed_data(data, size)
 
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        # The library leaves whoever reads a body waiting when its framing is broken.
+        if self._payload is not None and not self._payload.is_eof():
+            self._payload.set_exception(exc, *cause)
+        super().set_exception(exc, *cause)
+
     def _check(self) -> None:
         if self._left_bytes < 0:
             self.set_exception(FetchError("the headers are too long", code="headers"))

@@ -14,8 +14,9 @@ from aiohttp import (
     ClientError,
     ClientPayloadError,
     ClientResponseError,
+    InvalidURL,
 )
-from aiohttp.http_exceptions import ContentLengthError, HttpProcessingError
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp_socks import ProxyConnectionError, ProxyError
 
 from tutela.core.errors import FetchError
@@ -40,21 +41,21 @@ def coded(error: Exception) -> FetchError:  # noqa: PLR0911 one line for each ki
         return FetchError("it does not answer in time", code="timeout")
     if isinstance(error, ClientConnectorDNSError):
         return FetchError("the name cannot be resolved", code="unreachable")
+    if isinstance(error, InvalidURL):
+        return FetchError("the address is none", code="bad_address")
     if isinstance(error, (ClientResponseError, HttpProcessingError)):
-        return FetchError("what answers does not speak HTTP", code="headers")
+        return _malformed(error)
     if isinstance(error, ClientPayloadError):
-        return _broken(error)
+        # Which comes of it when bytes are missing at the end alone, see `connect`.
+        return FetchError("the connection ended before the body did", code="closed")
     return _disconnected(error)
 
 
-def _broken(error: BaseException) -> FetchError:
-    """Tell a body that is not framed as it says from one that ends early."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, HttpProcessingError) and not isinstance(cause, ContentLengthError):
-            return FetchError("the body is not framed as HTTP frames it", code="damaged")
-        cause = cause.__cause__
-    return FetchError("the connection ended before the body did", code="closed")
+def _malformed(error: Exception) -> FetchError:
+    """Tell a broken body from a broken head: they are the same error where they come together."""
+    if isinstance(error, ClientResponseError) and "chunk" not in str(error).lower():
+        return FetchError("what answers does not speak HTTP", code="headers")
+    return FetchError("the body is not framed as HTTP frames it", code="damaged")
 
 
 def _disconnected(error: Exception) -> FetchError:

@@ -98,14 +98,16 @@ def _media(first: bytes) -> Kind | None:
     if first.startswith(b"RIFF"):
         return _RIFF.get(first[8:12])
     if first[4:8] == b"ftyp":
-        brand = first[8:12]
-        if brand in _SOUND_BRANDS:
-            return None
-        return Kind.IMAGE if brand in _PICTURE_BRANDS else Kind.VIDEO
-    if first[4:8] in _MP4_BOXES and first[:1] == b"\x00":
-        return Kind.VIDEO
+        return _branded(first[8:12])
     packets = first[: 4 * _TRANSPORT_BYTES : _TRANSPORT_BYTES]
-    return Kind.VIDEO if packets == b"GGGG" else None
+    boxed = first[:1] == b"\x00" and first[4:8] in _MP4_BOXES
+    return Kind.VIDEO if boxed or packets == b"GGGG" else None
+
+
+def _branded(brand: bytes) -> Kind | None:
+    if brand in _SOUND_BRANDS:
+        return None
+    return Kind.IMAGE if brand in _PICTURE_BRANDS else Kind.VIDEO
 
 
 def _unmarked(first: bytes) -> bytes:

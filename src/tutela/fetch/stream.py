@@ -238,9 +238,9 @@ class Client:
         loop = asyncio.get_running_loop()
         began = loop.time()
         limit = began + (run.patience_s() if patience_s is None else patience_s)
+        if self._stopped:
+            raise _stopped()
         try:
-            if self._stopped:
-                raise TimeoutError
             async with asyncio.timeout_at(min(limit, run.until)) as scope:
                 self._scopes.add(scope)
                 try:
@@ -262,7 +262,7 @@ class Client:
     async def _seen(self, failure: FetchError, run: _Run) -> FetchError:
         """Return what a failure is in the light of what else we know."""
         if self._stopped:
-            return FetchError("all requests were stopped", code="stopped")
+            return _stopped()
         if not isinstance(run.way, Tor) or failure.code not in _MAY_BE_TOR:
             return failure
         if await is_listening(run.way.socks_address(run.asked)):
@@ -325,6 +325,10 @@ async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientRes
         return await handler(request)
     except (ClientOSError, ServerDisconnectedError) as error:
         raise coded(error) from None
+
+
+def _stopped() -> FetchError:
+    return FetchError("all requests were stopped", code="stopped")
 
 
 def _too_large(most_bytes: int) -> FetchError:
