@@ -153,6 +153,19 @@ _OBSERVATIONS: Mapping[str, str] = {
     "media.compared": "Media seen on sites were held against the lists of another generation.",
     "site.judged": "A person said whether a site is a copy of another; the reason is kept beside.",
 }
+_CRAWL: Mapping[str, str] = {
+    "crawl.ordered": "A crawl order was made after two persons agreed; its words are beside.",
+    "crawl.started": "An order is worked on from now on, or again.",
+    "crawl.paused": "An order is not worked on until it is started; the reason is beside.",
+    "crawl.revoked": "An order is void for ever; the reason is kept beside the log.",
+    "crawl.dropped": "A host of an order is not crawled any more; it is kept beside the log.",
+    "crawl.seeded": "URLs were given to begin with: how many.",
+    "crawl.asked": "A URL was asked for, or refused: its MAC, state, reason, status and bytes.",
+    "crawl.reclaimed": "URLs whose worker was lost wait again: how many.",
+    "crawl.grouped": "Hosts were named as mirrors that share one pace; they are kept beside.",
+    "crawl.stopped": "The kill switch was raised: nothing is crawled; the reason is beside.",
+    "crawl.released": "The kill switch was lowered; the reason is kept beside the log.",
+}
 _INSTALLATION: Mapping[str, str] = {
     "audit.exported": "Events of the log were exported, in which format.",
     "audit.erased": "Words kept beside an event were erased; why, and by what authority, is kept.",
@@ -175,6 +188,7 @@ GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
     "Publications and subscriptions": _PUBLICATION,
     "Partner nodes": _FEDERATION,
     "Observations": _OBSERVATIONS,
+    "Crawling": _CRAWL,
     "Installation": _INSTALLATION,
 }
 ACTIONS: Final[Mapping[str, str]] = {
