@@ -216,8 +216,10 @@ class Control:
             line = self._lines.readline().strip()
             if self._event(line):
                 continue
-            assert line.startswith("250"), (command.split()[0], line)
+            assert line.startswith("250"), (command.split(maxsplit=1)[0], line)
             said.append(line[4:])
+            while line[3] == "+" and (more := self._lines.readline().strip()) != ".":
+                said.append(more)
             if line[3] == " ":
                 return said
 

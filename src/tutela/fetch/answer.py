@@ -29,6 +29,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
         content_length: Of the body on the wire; None where it does not say.
         retry_after_s: For how long it asks not to be asked again, a day at most; None likewise.
         encoding: The layers of compression, as it says.
+        is_framed: Whether the body says where it ends; otherwise it ends with the connection, and
+            one that was cut looks whole.
     """
 
     status: int
@@ -37,6 +39,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     content_length: int | None = None
     retry_after_s: int | None = None
     encoding: str = ""
+    is_framed: bool = False
 
 
 def head_of(response: ClientResponse, asked: Address) -> Head:
@@ -66,6 +69,7 @@ def head_of(response: ClientResponse, asked: Address) -> Head:
         content_length=int(length) if length.isdecimal() and len(length) <= _DIGITS else None,
         retry_after_s=_wait_s(headers.get("Retry-After", "").strip()),
         encoding=",".join(headers.getall("Content-Encoding", [])),
+        is_framed=bool(length) or "chunked" in headers.get("Transfer-Encoding", "").lower(),
     )
 
 

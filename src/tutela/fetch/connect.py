@@ -12,8 +12,8 @@ from typing import Any, cast
 from aiohttp import AddrInfoType, TCPConnector, ThreadedResolver
 from aiohttp.abc import ResolveResult
 from aiohttp.client_proto import ResponseHandler
-from aiohttp_socks import ProxyConnectionError, ProxyConnector, ProxyError
-from python_socks import ProxyType
+from aiohttp_socks import ProxyConnector, ProxyError
+from python_socks import ProxyConnectionError, ProxyType
 from python_socks.async_.asyncio.v2 import Proxy
 from python_socks.async_.asyncio.v2._stream import AsyncioSocketStream
 

@@ -17,14 +17,21 @@ from aiohttp import (
     InvalidURL,
 )
 from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp_socks import ProxyConnectionError, ProxyError
+from aiohttp_socks import ProxyConnectionError, ProxyError, ProxyTimeoutError
 
 from tutela.core.errors import FetchError
 from tutela.fetch.connect import socks_failure
 
 # What may be different under another SOCKS name; everything else stays as it is.
 WORTH_ANOTHER_TURN = frozenset({"timeout", "unreachable", "closed", "slow"})
-FAILURES = (ClientError, OSError, HttpProcessingError, ProxyError)
+FAILURES = (
+    ClientError,
+    OSError,
+    HttpProcessingError,
+    ProxyError,
+    ProxyConnectionError,
+    ProxyTimeoutError,
+)
 
 
 def coded(error: Exception) -> FetchError:  # noqa: PLR0911 one line for each kind
@@ -37,7 +44,7 @@ def coded(error: Exception) -> FetchError:  # noqa: PLR0911 one line for each ki
         return socks_failure(error)
     if isinstance(error, (ssl.SSLError, ssl.CertificateError, ClientConnectorCertificateError)):
         return FetchError("its certificate or its TLS cannot be trusted", code="tls")
-    if isinstance(error, TimeoutError):
+    if isinstance(error, (TimeoutError, ProxyTimeoutError)):
         return FetchError("it does not answer in time", code="timeout")
     if isinstance(error, ClientConnectorDNSError):
         return FetchError("the name cannot be resolved", code="unreachable")

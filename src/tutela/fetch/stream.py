@@ -20,7 +20,6 @@ from typing import Self, TypeVar
 import msgspec
 from aiohttp import (
     ClientHandlerType,
-    ClientOSError,
     ClientRequest,
     ClientResponse,
     ClientSession,
@@ -103,7 +102,8 @@ class Answer:
         most = cap.size_bytes + (_SLACK_BYTES if expander.compressed else 0)
         if (self.head.content_length or 0) > most and self._response.method != "HEAD":
             raise _too_large(most)
-        return _Pieces(self._client, self._response, self._run, expander, most)
+        read = self._response.content.readany
+        return _Pieces(self._client, read, self._run, expander, most, self.head.is_framed)
 
 
 class _Run(msgspec.Struct):
@@ -123,16 +123,18 @@ class _Run(msgspec.Struct):
 
 
 class _Pieces:
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 made in one place
         self,
         client: Client,
-        response: ClientResponse,
+        read: Callable[[], Awaitable[bytes]],
         run: _Run,
         expander: Expander,
         most_bytes: int,
+        is_framed: bool,  # noqa: FBT001 as above
     ) -> None:
         self._client = client
-        self._response = response
+        self._read = read
+        self._is_framed = is_framed
         self._run = run
         self._expander = expander
         self._most_bytes = most_bytes
@@ -146,8 +148,10 @@ class _Pieces:
             piece = next(self._ready, None)
             if piece is not None:
                 return piece
-            wire = await self._client.waited(self._response.content.readany, self._run)
+            wire = await self._client.waited(self._read, self._run)
             if not wire:
+                if not self._is_framed:
+                    await self._client.check_way(self._run)
                 self._expander.finish()
                 raise StopAsyncIteration
             self._run.came_bytes += len(wire)
@@ -259,6 +263,17 @@ class Client:
             if patience_s is None:
                 run.waited_s += loop.time() - began
 
+    async def check_way(self, run: _Run) -> None:
+        """Check that a body that ended with its connection did not end with tor.
+
+        Raises:
+            FetchError: code `tor_down`.
+        """
+        ended = FetchError("the connection was closed", code="closed")
+        seen = await self._seen(ended, run)
+        if seen is not ended:
+            raise seen
+
     async def _seen(self, failure: FetchError, run: _Run) -> FetchError:
         """Return what a failure is in the light of what else we know."""
         if self._stopped:
@@ -319,11 +334,11 @@ class Client:
 async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
     """Keep the library from sending a request again whose connection was closed.
 
-    It does for these two errors; a site must not see two requests where one was leased.
+    It does for these errors (ClientOSError is one of the first kind); a site must not see two requests where one was leased.
     """
     try:
         return await handler(request)
-    except (ClientOSError, ServerDisconnectedError) as error:
+    except (OSError, ServerDisconnectedError) as error:
         raise coded(error) from None
 
 
