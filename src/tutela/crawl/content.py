@@ -55,7 +55,7 @@ _TRAILING = re.compile(r"[ \t]+\n")
 _ANSWERED = re.compile(
     r"#(?:p|q|pc|post|post[-_]|msg|pid|reply[-_]|message-)?(\d{1,15})$", re.IGNORECASE
 )
-_REFERRED = re.compile(r"(?:post|pid|p|message)[=:_ -]{0,2}(\d{1,15})", re.IGNORECASE)
+_REFERRED = re.compile(r"(?:^|(?:post|pid|p|message)[=:_ -]{0,2})(\d{1,15})(?!\d)", re.IGNORECASE)
 _STYLE_URL = re.compile(r"url\(\s*['\"]?([^'\")\s]{1,2000})", re.IGNORECASE)
 # Addresses that are no place on the web but name somebody.
 _NAMING = ("mailto:", "xmpp:", "bitcoin:", "litecoin:", "ethereum:", "monero:", "tg:", "tox:")

@@ -150,10 +150,17 @@ def screen(html: str) -> None:
     opened = sum(counted[name] - counted[f"/{name}"] for name in _FORMATTING)
     if opened * len(names) > MAX_REOPENED:
         raise InputError("a page leaves too many tags open", code="nesting")
-    if len(html) > LONG_TAG:
+    if len(html) > LONG_TAG and _may_hold_long_tags(small):
         for tag in _WHOLE_TAG.finditer(small):
             if tag.end() - tag.start() > LONG_TAG and _attributes(tag[0]) > MAX_ATTRIBUTES:
                 raise InputError("a tag has more attributes than any tag has", code="attributes")
+
+
+def _may_hold_long_tags(small: str) -> bool:
+    """Whether there is a long way without `<`, or so many in attributes that there need not be."""
+    if small.count('="<') + small.count("='<") + small.count("= ") > LONG_TAG // 16:
+        return True
+    return len(max(small.split("<"), key=len)) > LONG_TAG // 2
 
 
 def _attributes(tag: str) -> int:

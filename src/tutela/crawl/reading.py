@@ -63,11 +63,13 @@ def read(
         raise InputError("this type of content is no page", code="not_a_page")
     html, cut = decoding.decode(body, content_type)
     plain = kind == "text/plain"
+    page = Page(url, _plain(html) if plain else _parsed(html), plain)
     try:
-        page = Page(url, _plain(html) if plain else _parsed(html), plain)
         return _Reading(page, cut=cut).seen(terms, keys)
     except RecursionError as error:
         raise InputError("a page nests deeper than any page does", code="nesting") from error
+    finally:
+        page.tree.release()
 
 
 def _parsed(html: str) -> Tree:

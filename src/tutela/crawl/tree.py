@@ -17,10 +17,11 @@ MAX_NODES = 400_000
 MAX_DEPTH = 200
 
 # What a browser does not show, or what nothing is read from.
-_UNREAD = frozenset(["script", "style", "template", "svg", "math", "object", "embed", "canvas"])
-_KEPT_OF_HEAD = frozenset(["title", "base", "meta", "link"])
+_PASSED = frozenset(
+    "-comment !doctype -document script style template svg math object embed canvas".split()  # noqa: SIM905 a line of names
+)
 _CONCEALED = re.compile(
-    r"(?:display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?![.\d]))"
+    r"display\s{0,9}:\s{0,9}none|visibility\s{0,9}:\s{0,9}hidden|font-size\s{0,9}:\s{0,9}0(?![.\d])"
 )
 _CONCEALING_RULE = re.compile(r"\.([\w-]{1,60})\s{0,5}\{[^{}]{0,300}?display\s{0,5}:\s{0,5}none")
 _BEGIN = attrgetter("begin")
@@ -41,7 +42,7 @@ class Node:
         self.end = begin
         self.children: list[Node | str] = []
         self.classes: tuple[str, ...] = ()
-        self.hidden = False
+        self.hidden = False if parent is None else parent.hidden
 
     def get(self, name: str) -> str:
         """Return an attribute, empty where there is none."""
@@ -126,13 +127,11 @@ class Tree:
         found = self.tagged.get("title", [])
         return found[0].words(500) if found else ""
 
-    def first_of(self, names: tuple[str, ...]) -> Node | None:
-        """Return the first element of the first name that is there."""
-        for name in names:
-            found = self.inside(self.root, name)
-            if found:
-                return found[0]
-        return None
+    def release(self) -> None:
+        """Let go of all elements: they point at each other, and would wait for the collector."""
+        for nodes in self.tagged.values():
+            for node in nodes:
+                node.parent = None
 
 
 def _between(nodes: list[Node], node: Node) -> list[Node]:
@@ -171,66 +170,61 @@ class _Builder:
         self._concealed = concealed
 
     def build(self, top: LexborNode) -> None:
+        """Walk in the order of the page: down to the first child, else on to the next node."""
         tree = self.tree
+        tagged, add = tree.tagged, self._entered
         node: LexborNode | None = top.first_child
         parent, depth, count = tree.root, 0, 0
         while node is not None:
             count += 1
-            if count > MAX_NODES:
-                tree.truncated.add("nodes")
-                break
-            down: LexborNode | None = None
-            if node.is_text_node:
+            tag = node.tag
+            if tag == "-text":
                 parent.children.append(node.text_content or "")
-            elif node.is_element_node:
-                element = self._element(node, parent, count)
-                if element is not None:
-                    down = node.first_child
-                    if down is not None and depth >= MAX_DEPTH:
-                        tree.truncated.add("depth")
-                        down = None
-                    if down is not None:
+            elif tag is not None and tag not in _PASSED:
+                element = Node(tag, node.attributes, parent, count)
+                parent.children.append(element)
+                if tag in tagged:
+                    tagged[tag].append(element)
+                else:
+                    tagged[tag] = [element]
+                if element.attributes:
+                    add(element)
+                down = node.first_child
+                if down is not None:
+                    if depth < MAX_DEPTH and count < MAX_NODES:
                         parent, depth, node = element, depth + 1, down
                         continue
-            following = node.next
-            while following is None:
-                if depth == 0:
-                    break
+                    tree.truncated.add("depth" if depth >= MAX_DEPTH else "nodes")
+            following = None if count >= MAX_NODES else node.next
+            while following is None and depth > 0:
+                parent.end = count
+                parent = parent.parent or tree.root
                 up = node.parent
                 if up is None:  # cannot be: as deep as we went down we come up
                     break
-                parent.end = count
                 node, depth = up, depth - 1
-                parent = parent.parent or tree.root
-                following = node.next
+                following = None if count >= MAX_NODES else node.next
             node = following
-        while parent is not tree.root:
-            parent.end = count
-            parent = parent.parent or tree.root
+        if count >= MAX_NODES:
+            tree.truncated.add("nodes")
         tree.root.end = tree.count = count
 
-    def _element(self, node: LexborNode, parent: Node, place: int) -> Node | None:
-        """Make an element of ours, and enter it under its names; None for what is not read."""
-        tag = node.tag or ""
-        if tag in _UNREAD:
-            return None
-        attributes = node.attributes
-        element = Node(tag, attributes, parent, place)
-        element.hidden = parent.hidden
-        parent.children.append(element)
-        tree = self.tree
-        tree.tagged.setdefault(tag, []).append(element)
-        if attributes:
-            classes = attributes.get("class")
-            if classes:
-                element.classes = tuple(classes.lower().split()[:40])
-                for name in set(element.classes):
-                    tree.classed.setdefault(name, []).append(element)
-                if self._concealed and not self._concealed.isdisjoint(element.classes):
-                    element.hidden = True
-            if "id" in attributes:
-                tree.named.append(element)
+    def _entered(self, element: Node) -> None:
+        """Enter an element under its names, and see whether it is shown."""
+        attributes, classed = element.attributes, self.tree.classed
+        classes = attributes.get("class")
+        if classes:
+            names = element.classes = tuple(classes.lower().split()[:40])
+            for name in names:
+                if name not in classed:
+                    classed[name] = [element]
+                elif classed[name][-1] is not element:
+                    classed[name].append(element)
+            if self._concealed and not self._concealed.isdisjoint(names):
+                element.hidden = True
+        if "id" in attributes:
+            self.tree.named.append(element)
+        if "style" in attributes or "hidden" in attributes:
             style = attributes.get("style")
             if "hidden" in attributes or (style and _CONCEALED.search(style.lower())):
                 element.hidden = True
-        return element

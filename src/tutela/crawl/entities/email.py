@@ -14,7 +14,7 @@ ADDRESS = re.compile(
     r"((?:[a-z0-9][a-z0-9-]{0,62}(?:\.|\s?[\[({]\s?dot\s?[\])}]\s?)){1,6}[a-z]{2,63})(?![\w-])",
     re.IGNORECASE | re.ASCII,
 )
-_AT = re.compile(r"@|[\[({]\s?at\s?[\])}]", re.IGNORECASE)
+_AT = re.compile(r"[\[({]\s?at\s?[\])}]", re.IGNORECASE)
 _DOT = re.compile(r"\s?[\[({]\s?dot\s?[\])}]\s?", re.IGNORECASE)
 _CHAT = re.compile(r"(?:xmpp|jabber|jid|otr|omemo)\W{0,12}(?:\w{1,12}\W{1,4})?$", re.IGNORECASE)
 _CHAT_HOSTS = re.compile(r"(?:^|\.)(?:xmpp|jabber|conversations|jabb|chat)[.-]", re.IGNORECASE)
@@ -37,7 +37,7 @@ class Email:
 
     def hint(self, text: str) -> bool:
         """Whether there is anything of the form."""
-        return _AT.search(text) is not None
+        return "@" in text or _AT.search(text) is not None
 
     def find(self, text: str) -> Iterator[Name]:
         """Yield addresses in lower case."""

@@ -22,12 +22,16 @@ from tutela.crawl.entities import (
 from tutela.crawl.entities.entity import Finder
 from tutela.observation.model import EntityKind, EntitySeen
 
-FINDERS: tuple[Finder, ...] = (
+_OF_WORDS: tuple[Finder, ...] = (
     email.FINDER,
     xmpp.FINDER,
     telegram.FINDER,
     handle.FINDER,
     pgp.FINDER,
+)
+# Of these each name is one long word.
+FINDERS: tuple[Finder, ...] = (
+    *_OF_WORDS,
     bitcoin.FINDER,
     litecoin.FINDER,
     ethereum.FINDER,
@@ -41,6 +45,15 @@ MAX_NAMES_OF_PAGE = 2_000
 _MAX_TRIED = 400
 
 
+_LONG_WORD = b"a" * 14  # the shortest: a witness address of the shortest program
+_LETTERS = bytes(97 if chr(byte).isascii() and chr(byte).isalnum() else 32 for byte in range(256))
+
+
+def _has_long_word(text: str) -> bool:
+    """Whether a text has a word as long as addresses are; much cheaper than a pattern."""
+    return _LONG_WORD in text.encode("latin-1", "replace").translate(_LETTERS)
+
+
 class Names:
     """Finds names in texts of one page.
 
@@ -51,7 +64,8 @@ class Names:
 
     def __init__(self, texts: Iterable[str], keys: Sequence[bytes] = ()) -> None:
         together = "\n".join(texts)
-        self._finders = [finder for finder in FINDERS if finder.hint(together)]
+        finders = FINDERS if _has_long_word(together) else _OF_WORDS
+        self._finders = [finder for finder in finders if finder.hint(together)]
         self._certificates: list[pysequoia.Cert] = []
         self.left = MAX_NAMES_OF_PAGE
         if any(finder is pgp.FINDER for finder in self._finders):

@@ -12,6 +12,7 @@ from tutela.crawl.tree import Node, Tree
 from tutela.observation.model import Author
 
 HANDLE_CHARACTERS = 120
+_OF_POSTS = ("authors", "times", "trips", "roles", "files", "asides", "edits", "thanks", "views")
 _SAMPLE = 5  # containers that are looked at to recognise a page
 _TOP = 40  # and to know the name of bodies
 _DIGITS = re.compile(r"(\d{1,15})(?!.*\d)")
@@ -107,6 +108,7 @@ def recognise(grammar: Grammar, tree: Tree) -> Finding:
 def posts(grammar: Grammar, page: Page) -> Iterator[Found]:
     """Yield the posts of a page, at most one more than are read."""
     tree = page.tree
+    grammar = _present(grammar, tree)
     outer: list[tuple[Node, Found]] = []  # containers that the next one may hang under
     number = 0
     for container, body in Marked(grammar, tree).containers():
@@ -122,6 +124,15 @@ def posts(grammar: Grammar, page: Page) -> Iterator[Found]:
             found.parent = outer[-1][1].key
         outer.append((container, found))
         yield found
+
+
+def _present(grammar: Grammar, tree: Tree) -> Grammar:
+    """Return a grammar without the names that a page has nowhere: each is asked for in every post."""
+    kept = {
+        part: tuple(name for name in getattr(grammar, part) if tree.inside(tree.root, name))
+        for part in _OF_POSTS
+    }
+    return msgspec.structs.replace(grammar, **kept)
 
 
 class Marked:
