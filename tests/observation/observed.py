@@ -45,7 +45,9 @@ class Desk:
         self, *reads: Read, moment: datetime = MONDAY, source: Source | None = None
     ) -> list[Kept]:
         with self.database.write() as tx:
-            return keep.pages(tx, self.words, source or self.source, reads, moment)
+            kept = keep.pages(tx, self.words, source or self.source, reads, moment)
+        self.words.committed()
+        return kept
 
 
 def page(
@@ -57,7 +59,6 @@ def page(
         url=f"http://{host}/thread/{thread}",
         host=host,
         net="clear",
-        tag=host.encode().ljust(32, b"\0"),
         page=seen,
         body_sha256=body.ljust(32, b"\0"),
     )

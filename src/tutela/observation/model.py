@@ -160,6 +160,7 @@ class PageSeen(msgspec.Struct, frozen=True, kw_only=True):
         media: Media that stand in no post.
         entities: Names that stand in no post.
         views: How often the thread was seen, where the site says.
+        text_hash: 64-bit simhash of all its words, signed; None where there are too few.
         truncated: What was left out because a limit was met, such as `posts` or `links`.
     """
 
@@ -174,4 +175,5 @@ class PageSeen(msgspec.Struct, frozen=True, kw_only=True):
     media: tuple[MediaSeen, ...] = ()
     entities: tuple[EntitySeen, ...] = ()
     views: int | None = None
+    text_hash: int | None = None
     truncated: tuple[str, ...] = ()

@@ -120,6 +120,41 @@ def settle(
     return found
 
 
+def moved(tx: Connection, case_id: CaseId, targets: Mapping[str, str], moment: datetime) -> None:
+    """Let media stand at the addresses that theirs redirect to as well, wherever they stood."""
+    if not targets:
+        return
+    by_place = {place_of(url): target for url, target in targets.items()}
+    rows = tx.execute(
+        select(MediaPlace.__table__).where(
+            MediaPlace.case_id == case_id, among_digests(tx, MediaPlace.place, by_place)
+        )
+    ).all()
+    fetched = _fetched(tx, case_id, {place_of(target) for target in targets.values()})
+    told = [{"id": row.id, "trouble": "moved"} for row in rows if row.media_id is None]
+    update_rows(tx, MediaPlace, sorted(told, key=lambda row: row["id"]))
+    copies = []
+    for row in sorted(rows, key=lambda row: row.id):
+        target = by_place[row.place]
+        media_id, trouble = fetched.get(place_of(target), (None, ""))
+        copies.append(
+            {
+                "case_id": case_id,
+                "site_id": row.site_id,
+                "page_id": row.page_id,
+                "post": row.post,
+                "place": place_of(target),
+                "url": target,
+                "role": row.role,
+                "media_id": media_id,
+                "trouble": trouble,
+                "seen_at": moment,
+                "raised_at": None,
+            }
+        )
+    insert_rows(tx, MediaPlace, copies, ignore_existing=True)
+
+
 def catch_up(tx: Connection, case_id: CaseId) -> list[str]:
     """Tell places what their media are where two workers missed each other; return the URLs.
 

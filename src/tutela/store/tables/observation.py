@@ -34,7 +34,7 @@ class TextKey(Table):
 
 
 class Site(Table):
-    """A site; `net` is `clear` or `onion`, `tag` what the log calls it instead of its name.
+    """A site; `net` is `clear` or `onion`. The log calls it by its number.
 
     `mirror_of` is the site that it was found to be a copy of, and `mirror_why` by what; `judged_by`
     the person who said so, null while it is a guess.
@@ -47,7 +47,6 @@ class Site(Table):
     case_id: Mapped[int] = mapped_column(ForeignKey("cases.id"))
     net: Mapped[str]
     host: Mapped[str]
-    tag: Mapped[bytes]
     title: Mapped[str]
     first_seen_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]

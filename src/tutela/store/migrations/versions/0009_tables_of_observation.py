@@ -115,7 +115,6 @@ def upgrade() -> None:
         sa.Column("case_id", WHOLE, nullable=False),
         sa.Column("net", sa.Text(), nullable=False),
         sa.Column("host", sa.Text(), nullable=False),
-        sa.Column("tag", sa.LargeBinary(), nullable=False),
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("first_seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("last_seen_at", sa.DateTime(timezone=True), nullable=False),
