@@ -12,7 +12,20 @@ from tutela.crawl import frontier, traps, urls
 from tutela.crawl.model import Finished, Link
 from tutela.crawl.traps import Limits
 
-WORDS = "table chair lamp window garden river cloud stone bread spoon letter piano".split()
+WORDS = [
+    "table",
+    "chair",
+    "lamp",
+    "window",
+    "garden",
+    "river",
+    "cloud",
+    "stone",
+    "bread",
+    "spoon",
+    "letter",
+    "piano",
+]
 
 
 def shape(path: str) -> traps.Shape:
@@ -21,7 +34,7 @@ def shape(path: str) -> traps.Shape:
 
 def text(seed: int, words: int = 300) -> str:
     chance = random.Random(seed)
-    return " ".join(chance.choice(WORDS) for _ in range(words))
+    return " ".join(chance.choice(" ".join(WORDS).split()) for _ in range(words))
 
 
 @pytest.mark.parametrize(
