@@ -90,13 +90,13 @@ class Crawl:
 
     def states(self) -> dict[str, int]:
         with self.database.read() as tx:
-            counted = select(CrawlUrl.state, func.count()).group_by(CrawlUrl.state)
-            return {state: count for state, count in tx.execute(counted)}
+            counted = select(CrawlUrl.state, func.count().label("count")).group_by(CrawlUrl.state)
+            return {row.state: row[1] for row in tx.execute(counted)}
 
     def reasons(self) -> dict[str, int]:
         with self.database.read() as tx:
-            counted = select(CrawlUrl.reason, func.count()).group_by(CrawlUrl.reason)
-            return {reason: count for reason, count in tx.execute(counted)}
+            counted = select(CrawlUrl.reason, func.count().label("count")).group_by(CrawlUrl.reason)
+            return {row.reason: row[1] for row in tx.execute(counted)}
 
     def left(self) -> dict[str, int]:
         with self.database.read() as tx:

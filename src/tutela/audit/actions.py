@@ -161,6 +161,7 @@ _CRAWL: Mapping[str, str] = {
     "crawl.dropped": "A host of an order is not crawled any more; it is kept beside the log.",
     "crawl.seeded": "URLs were given to begin with: how many.",
     "crawl.asked": "A URL was asked for, or refused: its MAC, state, reason, status and bytes.",
+    "crawl.robots": "The robots.txt of a host was read: the host's MAC, status and SHA-256.",
     "crawl.reclaimed": "URLs whose worker was lost wait again: how many.",
     "crawl.grouped": "Hosts were named as mirrors that share one pace; they are kept beside.",
     "crawl.stopped": "The kill switch was raised: nothing is crawled; the reason is beside.",

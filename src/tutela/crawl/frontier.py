@@ -70,7 +70,11 @@ def finish_many(
     own = {one.lease.scope_id for one in finished}
     locked = gates.lock(tx, own | sorted_.scope_ids())
     places = _refuse_lost(tx, finished)
-    seen = {(one.lease.scope_id, places[one.lease.url_id]) for one in finished}
+    seen = {
+        (one.lease.scope_id, places[one.lease.url_id])
+        for one in finished
+        if one.outcome.simhash is not None
+    }
     shapes = Shapes(tx, found.shapes_of(sorted_) | seen, limits or traps.Limits())
     _end(tx, finished, locked, moment)
     new = found.insert(tx, sorted_, locked, shapes, moment)

@@ -112,12 +112,14 @@ def reclaim(tx: Connection, moment: datetime) -> int:
     # A worker may be about to finish one after all: then it has its lock, and is let.
     ids = tx.execute(
         select(CrawlUrl.id)
+        .join(CrawlScope, CrawlScope.id == CrawlUrl.scope_id)
         .where(
-            CrawlUrl.id.in_(sorted(row.id for row in expired if row.gate_id in free)),
+            CrawlUrl.id.in_(sorted(row.id for row in expired)),
             CrawlUrl.leased_until <= moment,
+            CrawlScope.gate_id.in_(sorted(free)),
         )
         .order_by(CrawlUrl.id)
-        .with_for_update(skip_locked=True)
+        .with_for_update(of=CrawlUrl, skip_locked=True)
     ).scalars()
     lost = tx.execute(
         update(CrawlUrl)

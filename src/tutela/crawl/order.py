@@ -133,7 +133,7 @@ def carry_out(
         who,
         "crawl.ordered",
         f"crawl:{order_id}",
-        texts={name: text for name, text in body_of(wanted).items() if text},
+        texts=_texts(wanted),
         case=case_id,
         approval=approval_id,
         asked_by=persons.asked_by,
@@ -306,6 +306,14 @@ def order_of(body: dict[str, Any]) -> NewOrder:
         robots_override=bool(body["against_robots"]),
         robots_reason=body["against_robots"],
     )
+
+
+def _texts(wanted: NewOrder) -> dict[str, str]:
+    """Return the words for the log; one for all scopes, since an event has an end."""
+    body = body_of(wanted)
+    scopes = "\n".join(text for name, text in body.items() if name.startswith("scope_"))
+    named = {name: body[name] for name in (*_WORDS, "against_robots") if body[name]}
+    return {**named, "scopes": scopes}
 
 
 def _check(wanted: NewOrder) -> None:

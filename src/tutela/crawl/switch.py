@@ -1,7 +1,7 @@
 """The kill switch, in three layers, each enough by itself.
 
 1. A signal file on each machine: written first, since nothing can be in its way. A worker looks
-   for it before every request (`is_raised`).
+   for it before every request (`signal_file.is_raised`).
 2. A row in the database: while it stands nothing is leased, on any machine (`picking.workable`).
 3. Each worker's own tor, which ends with the worker.
 
@@ -10,16 +10,13 @@ Anybody who may crawl for any case may stop everything. To go on takes a reason.
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 from sqlalchemy import Connection, select, update
 
 from tutela.access.authorise import allows
 from tutela.access.model import Permission
 from tutela.audit import log
 from tutela.casework.model import CaseState
-from tutela.core.errors import AccessError, ServiceError, UsageError
+from tutela.core.errors import AccessError, UsageError
 from tutela.core.ids import CrawlOrderId
 from tutela.core.principal import Principal, Via
 from tutela.core.time import now
@@ -29,49 +26,6 @@ from tutela.store.tables.crawl import CrawlOrder, CrawlSwitch
 
 SUBJECT = "crawl"
 _ROW = 1
-
-
-def is_raised(path: Path) -> bool:
-    """Tell whether the signal file stands; also where that cannot be found out."""
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def raise_file(path: Path) -> None:
-    """Put the signal file in its place, durably; one that is there stays.
-
-    Raises:
-        ServiceError: it cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        raise ServiceError(
-            f"cannot write the signal file {path}: {error.strerror}",
-            hint="end the workers by hand",
-        ) from error
-
-
-def lower_file(path: Path) -> None:
-    """Take the signal file away; it may be gone already.
-
-    Raises:
-        ServiceError: it cannot be taken away.
-    """
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise ServiceError(f"cannot take {path} away: {error.strerror}") from error
 
 
 def stop(tx: Connection, who: Principal, reason: str = "") -> None:

@@ -23,6 +23,7 @@ _PORTS: Final = {"http": 80, "https": 443}
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _IN_PATH = _UNRESERVED | frozenset(b"!$&'()*+,;=:@/")
 _IN_QUERY = _IN_PATH | frozenset(b"?")
+_IN_PATTERN = _IN_QUERY | frozenset(b"$*")
 _HEX = re.compile(rb"[0-9A-Fa-f]{2}")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 # Parameters that say where a visitor came from: they never change the page.
@@ -105,6 +106,11 @@ def canonical(url: str) -> Address:
 def under(path: str, prefix: str) -> bool:
     """Tell whether a path lies under another: the same, or below it at a `/`."""
     return path == prefix or path.startswith(prefix if prefix.endswith("/") else f"{prefix}/")
+
+
+def pattern(text: str) -> str:
+    """Return a pattern of paths, as robots.txt has them, with its octets written in one way."""
+    return _encoded(text, _IN_PATTERN)
 
 
 def is_loopback(host: str) -> bool:

@@ -138,7 +138,8 @@ class Worker:
     async def _work(self, threads: _Threads) -> None:
         loop = asyncio.get_running_loop()
         busy_at = loop.time()
-        leasing, keeping = _Step(0.0), _Step(_KEEP_S)
+        leasing: _Step[list[Lease]] = _Step(0.0)
+        keeping: _Step[Totals] = _Step(_KEEP_S)
         while not self.state.stopped:
             if leasing.is_due() and self._room() > 0:
                 leasing.begin(threads.lease(self._lease))
