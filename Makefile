@@ -30,6 +30,7 @@ lint: .venv/develop ## Check style, types, the rooms' import contract and the ge
 	$(bin)/lint-imports
 	$(bin)/python tools/generate_docs.py --check
 	$(bin)/python tools/translations.py --check
+	$(bin)/python tools/check_onions.py
 
 format: .venv/develop ## Mend what can be mended by itself
 	$(bin)/ruff check --fix .

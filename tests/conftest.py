@@ -16,6 +16,7 @@ from tutela.store.schema import upgrade
 sys.path.insert(0, str(Path(__file__).parent))
 
 import databases
+import tornet
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +54,13 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def postgresql_server() -> Iterator[databases.Server]:
     """A real PostgreSQL, started once for all tests that ask for it."""
     with databases.server() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def tor_network() -> Iterator[tornet.TorNetwork]:
+    """A private Tor network in a network namespace, started once for all tests that ask for it."""
+    with tornet.network() as running:
         yield running
 
 

@@ -17,8 +17,8 @@ from tutela.api import app
 from tutela.core.entry import Role as ListRole
 from tutela.core.media import PDQ, Digests, Fingerprint
 from tutela.exchange.candidate import Candidate
-from tutela.exchange.match_file import Hasher
 from tutela.fingerprint import content
+from tutela.scan.hasher import Hasher
 
 PICTURE = digest(1, "sha3_256")
 

@@ -46,6 +46,7 @@ from tutela.casework.view import Filter
 from tutela.core.errors import ConflictError, UsageError
 from tutela.core.ids import MediaId
 from tutela.core.principal import Principal, Role
+from tutela.observation import retention
 from tutela.store.tables.casework import Case, CaseMedia, Media, MediaHit
 from tutela.store.tables.grading import Grade, SecondReading, Vote
 
@@ -351,7 +352,9 @@ def test_the_reading_of_a_deleted_case_lives_on_where_its_grade_shows(
         supervisor = office.person("supervisor")
         asked = deletion.ask(tx, supervisor, two.asking.id, "the warrant was lifted")
         approvals.decide(tx, two.supervisor, asked, granted=True)
-    deletion.delete_case(office.database, supervisor, two.asking.id, asked, None)
+    deletion.delete_case(
+        office.database, supervisor, two.asking.id, asked, None, retention.forget_case
+    )
     with office.database.write() as tx:
         assert two.states(tx) == (["open"] if shared else [])
         if shared:

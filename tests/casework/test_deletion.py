@@ -20,6 +20,7 @@ from tutela.core.principal import Principal, Role, Via
 from tutela.core.time import now
 from tutela.evidence.vault import Vault
 from tutela.evidence.vault.master import named
+from tutela.observation import retention
 from tutela.scan.wire import Status
 from tutela.store.tables.audit import AuditEvent
 from tutela.store.tables.casework import (
@@ -111,14 +112,18 @@ def test_it_needs_a_second_person_and_no_hold(office: Office, doomed: Doomed):
         with pytest.raises(AccessError):
             deletion.ask(tx, office.person("examiner"), case.id, "I want it gone")
     with pytest.raises(AccessError) as refused:
-        deletion.delete_case(office.database, supervisor, case.id, asked, None)
+        deletion.delete_case(
+            office.database, supervisor, case.id, asked, None, retention.forget_case
+        )
     assert refused.value.code == "second_person"
     second = another(office, case)
     with office.database.write() as tx:
         approvals.decide(tx, second, asked, granted=True)
         hold.put(tx, supervisor, case.id)
     with pytest.raises(UsageError, match="hold"):
-        deletion.delete_case(office.database, supervisor, case.id, asked, None)
+        deletion.delete_case(
+            office.database, supervisor, case.id, asked, None, retention.forget_case
+        )
 
 
 def test_a_hold_is_lifted_by_two_and_once(office: Office):
@@ -167,7 +172,9 @@ def test_it_leaves_the_log_the_grades_and_the_totals(office: Office, vault: Vaul
     with office.database.write() as tx:
         asked = deletion.ask(tx, supervisor, case.id, "the warrant was lifted")
         approvals.decide(tx, second, asked, granted=True)
-    done = deletion.delete_case(office.database, supervisor, case.id, asked, vault)
+    done = deletion.delete_case(
+        office.database, supervisor, case.id, asked, vault, retention.forget_case
+    )
     assert (done.media, done.sightings, done.objects) == (3, 4, 2)
     assert set(vault.shreds()) == set(doomed.kept["alone"].values())
     assert vault.open(doomed.kept["shared"]["original"]) == b"x" * 1000
@@ -199,4 +206,6 @@ def test_it_leaves_the_log_the_grades_and_the_totals(office: Office, vault: Vaul
         events = tx.execute(select(AuditEvent.action).where(AuditEvent.action == "case.deleted"))
         assert len(events.all()) == 1
     with pytest.raises(UsageError, match="deleted already"):
-        deletion.delete_case(office.database, supervisor, case.id, asked, vault)
+        deletion.delete_case(
+            office.database, supervisor, case.id, asked, vault, retention.forget_case
+        )

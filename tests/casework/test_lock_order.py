@@ -25,6 +25,7 @@ from tutela.casework.intake import Source
 from tutela.core.errors import ServiceError, UsageError
 from tutela.core.ids import ApprovalId, MediaId
 from tutela.core.principal import Role
+from tutela.observation import retention
 from tutela.store import Database
 from tutela.store.tables.casework import Case, CaseMedia, Media, Note, Tag
 from tutela.store.tables.grading import Vote
@@ -148,7 +149,9 @@ def test_deletion_waits_for_graders(office: Office, monkeypatch: pytest.MonkeyPa
     supervisor = office.person("supervisor")
     meeting.of(
         grading(office, made),
-        lambda: deletion.delete_case(office.database, supervisor, made.id, asked, None),
+        lambda: deletion.delete_case(
+            office.database, supervisor, made.id, asked, None, retention.forget_case
+        ),
     )
     assert meeting.errors == []
     with office.database.read() as tx:
@@ -245,7 +248,9 @@ def test_no_word_is_left_in_a_case_that_is_deleted_meanwhile(
     saying.start()
     assert holds.wait(PATIENCE_S)
     deleting = threading.Thread(
-        target=lambda: deletion.delete_case(office.database, supervisor, made.id, asked, None)
+        target=lambda: deletion.delete_case(
+            office.database, supervisor, made.id, asked, None, retention.forget_case
+        )
     )
     deleting.start()
     somebody_waits(office)
@@ -279,7 +284,9 @@ def test_evidence_that_comes_while_a_case_is_deleted(
         return found
 
     monkeypatch.setattr(deletion.objects, "lock_of_case", lock_of_case)
-    done = deletion.delete_case(office.database, supervisor, made.id, asked, None)
+    done = deletion.delete_case(
+        office.database, supervisor, made.id, asked, None, retention.forget_case
+    )
     assert calls[:2] == [MEDIA, MEDIA + 1]
     assert done.media == MEDIA + 1
     with office.database.read() as tx:

@@ -21,8 +21,8 @@ import databases
 from tutela.core.media import Digests
 from tutela.core.settings import MatchSettings
 from tutela.exchange.candidate import Candidate
-from tutela.exchange.match_file import Hasher
 from tutela.fingerprint import content
+from tutela.scan.hasher import Hasher
 from tutela.store import Database
 
 

@@ -1,11 +1,9 @@
-"""A case that sites are read for, a vault for the keys of words, and pages as readers give them."""
+"""A case that sites are read for, with a vault for the keys of words."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,62 +11,12 @@ import pytest
 _HERE = Path(__file__).parent
 sys.path[:0] = [str(_HERE), str(_HERE.with_name("casework"))]
 
-from casework_office import MadeCase, Office  # noqa: E402 found by the path above
+from casework_office import Office  # noqa: E402 found by the path above
+from observed import Desk  # noqa: E402 likewise
 
-from tutela.core.principal import Role  # noqa: E402 likewise
 from tutela.evidence.vault.master import LocalKey  # noqa: E402 likewise
 from tutela.evidence.vault.vault import Vault  # noqa: E402 likewise
-from tutela.observation import keep  # noqa: E402 likewise
-from tutela.observation.keep import Kept, Read, Source  # noqa: E402 likewise
-from tutela.observation.model import Layout, PageSeen, PostSeen  # noqa: E402 likewise
-from tutela.observation.sealing import Words  # noqa: E402 likewise
 from tutela.store import Database  # noqa: E402 likewise
-
-MONDAY = datetime(2026, 3, 2, 9, tzinfo=UTC)
-
-
-@dataclass
-class Desk:
-    """What tests of observations work with."""
-
-    office: Office
-    case: MadeCase
-    vault: Vault
-    words: Words = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.words = Words(self.vault)
-        with self.database.write() as tx:
-            self.investigator = self.office.hire(tx, "looker", Role.INVESTIGATOR)
-
-    @property
-    def database(self) -> Database:
-        return self.office.database
-
-    @property
-    def source(self) -> Source:
-        return Source(self.case.id, "crawl order 1", timedelta(days=30))
-
-    def keep(
-        self, *reads: Read, moment: datetime = MONDAY, source: Source | None = None
-    ) -> list[Kept]:
-        with self.database.write() as tx:
-            return keep.pages(tx, self.words, source or self.source, reads, moment)
-
-
-def page(
-    *posts: PostSeen, thread: str = "7", host: str = "forum.test", body: bytes = b"", **more
-) -> Read:
-    """Return a page of a forum as its reader gives it."""
-    seen = PageSeen(layout=Layout.FORUM, confidence=0.9, thread=thread, posts=posts, **more)
-    return Read(
-        url=f"http://{host}/thread/{thread}",
-        host=host,
-        net="clear",
-        tag=host.encode().ljust(32, b"\0"),
-        page=seen,
-        body_sha256=body.ljust(32, b"\0"),
-    )
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from datetime import timedelta
 
 import msgspec
 import pytest
+from observed import MONDAY, page
 from sqlalchemy import func, select
 
-from conftest import MONDAY, page
 from tutela.core.errors import IntegrityError, UsageError
 from tutela.observation import keep, sealing
 from tutela.observation.model import (
@@ -197,6 +197,7 @@ def test_keys_are_remembered_only_once_they_are_committed(desk):
     with pytest.raises(Undo), desk.database.write() as tx:
         keep.pages(tx, desk.words, desk.source, [page(post("1"))], MONDAY)
         raise Undo
+    desk.words.undone()
     desk.keep(page(post("1")))
     with desk.database.read() as tx:
         assert desk.words.opened(tx, [1]) or desk.words.opened(tx, [2])
@@ -248,6 +249,7 @@ def test_a_week_whose_words_are_destroyed_takes_no_more(desk):
     with desk.database.write() as tx:
         key = tx.execute(select(TextKey.id)).scalar_one()
         update_rows(tx, TextKey, [{"id": key, "shredded_at": MONDAY}])
+    desk.words = sealing.Words(desk.vault)
     with pytest.raises(UsageError, match="destroyed already"):
         desk.keep(page(post("2")))
 

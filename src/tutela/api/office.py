@@ -13,9 +13,9 @@ from tutela.core.errors import AccessError, ServiceError
 from tutela.core.principal import Principal
 from tutela.core.settings import Settings
 from tutela.exchange.match import Matching
-from tutela.exchange.match_file import Hasher
 from tutela.exchange.match_prefix import Prefixes
 from tutela.hashlist.library import Library
+from tutela.scan.hasher import Hasher
 from tutela.store import Database
 
 T = TypeVar("T")

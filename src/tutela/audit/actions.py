@@ -143,6 +143,30 @@ _FEDERATION: Mapping[str, str] = {
     "node.followed": "Changes of a list of a partner node came into the library.",
     "vote.partner": "The vote of another nation on a media was counted, or taken back.",
 }
+_OBSERVATIONS: Mapping[str, str] = {
+    "media.raised": "A media that a list has was found at a place of a site; which list and how.",
+    "notice.drafted": "A page with known media became a hotline item or a police referral.",
+    "notice.passed": "A person passed a notice on; the reference is kept beside the log.",
+    "notice.dismissed": "A person dismissed a notice; the reason is kept beside the log.",
+    "notice.exported": "Open notices with their addresses were exported.",
+    "words.destroyed": "The keys of words that were read under a source in a week were destroyed.",
+    "media.compared": "Media seen on sites were held against the lists of another generation.",
+    "site.judged": "A person said whether a site is a copy of another; the reason is kept beside.",
+}
+_CRAWL: Mapping[str, str] = {
+    "crawl.ordered": "A crawl order was made after two persons agreed; its words are beside.",
+    "crawl.started": "An order is worked on from now on, or again.",
+    "crawl.paused": "An order is not worked on until it is started; the reason is beside.",
+    "crawl.revoked": "An order is void for ever; the reason is kept beside the log.",
+    "crawl.dropped": "A host of an order is not crawled any more; it is kept beside the log.",
+    "crawl.seeded": "URLs were given to begin with: how many.",
+    "crawl.asked": "A URL was asked for, or refused: its MAC, state, reason, status and bytes.",
+    "crawl.robots": "The robots.txt of a host was read: the host's MAC, status and SHA-256.",
+    "crawl.reclaimed": "URLs whose worker was lost wait again: how many.",
+    "crawl.grouped": "Hosts were named as mirrors that share one pace; they are kept beside.",
+    "crawl.stopped": "The kill switch was raised: nothing is crawled; the reason is beside.",
+    "crawl.released": "The kill switch was lowered; the reason is kept beside the log.",
+}
 _ACTORS: Mapping[str, str] = {
     "post.read": "Somebody had the words of posts of an account shown; how many.",
     "ranking.made": "Accounts of a case were put in order: by which weights, how many, withheld.",
@@ -180,6 +204,8 @@ GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
     "Matching for platforms": _MATCHING,
     "Publications and subscriptions": _PUBLICATION,
     "Partner nodes": _FEDERATION,
+    "Observations": _OBSERVATIONS,
+    "Crawling": _CRAWL,
     "Leads": _ACTORS,
     "Installation": _INSTALLATION,
 }

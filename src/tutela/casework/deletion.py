@@ -8,6 +8,9 @@ case's number and totals, grades and votes that were given, and the log.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
+
 import msgspec
 from sqlalchemy import Connection, Select, delete, exists, func, select, update
 from sqlalchemy.orm import aliased
@@ -23,6 +26,7 @@ from tutela.casework.standing import lock_stacks
 from tutela.core.errors import ConflictError, UsageError
 from tutela.core.ids import ApprovalId, CaseId
 from tutela.core.principal import Principal
+from tutela.core.time import now
 from tutela.evidence.vault import objects
 from tutela.evidence.vault.vault import Vault
 from tutela.store import Database
@@ -59,6 +63,10 @@ _NOTHING_SEEN = {
 _NO_DIGEST = {"sha256": None, "sha1": None, "md5": None, "kind": "", "size_bytes": 0}
 
 
+# Removes what is kept of a case elsewhere, and returns ids of keys to destroy.
+Forget = Callable[[Connection, CaseId, datetime], list[str]]
+
+
 class Deleted(msgspec.Struct, frozen=True):
     """How much went: media and sightings of the case, and objects whose keys are destroyed."""
 
@@ -79,14 +87,17 @@ def ask(tx: Connection, who: Principal, case_id: CaseId, reason: str) -> Approva
     return approvals.ask(tx, who, KIND, f"case:{case_id}", {}, reason)
 
 
-def delete_case(
+def delete_case(  # noqa: PLR0913, PLR0917 as granted, with all that has to go
     database: Database,
     who: Principal,
     case_id: CaseId,
     approval_id: ApprovalId,
     vault: Vault | None,
+    forget: Forget,
 ) -> Deleted:
     """Delete a case, as granted.
+
+    `forget` removes what rooms above keep of it, in the same transaction.
 
     The database is committed before keys are destroyed; should the power fail in between, `tutela
     vault check --repair` destroys them.
@@ -107,6 +118,7 @@ def delete_case(
         _remove(tx, case_id)
         for start in range(0, len(alone), _TOGETHER):
             _reduce(tx, alone[start : start + _TOGETHER])
+        object_ids += forget(tx, case_id, now())
         done = Deleted(media, sightings, len(object_ids))
         facts = msgspec.structs.asdict(done)
         log.record(tx, who, "case.deleted", f"case:{case_id}", approval=approval_id, **facts)

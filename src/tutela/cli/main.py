@@ -48,6 +48,7 @@ app.command("tutela.cli.list:app", name="list", help="Import, export and publish
 app.command(
     "tutela.cli.node:app", name="node", help="Trust and ask partner nodes of other nations."
 )
+app.command("tutela.cli.crawl:app", name="crawl", help="Crawl sites under an order of two persons.")
 app.command(
     "tutela.cli.leads:app", name="leads", help="Rank accounts of sites, release and export leads."
 )

@@ -28,11 +28,11 @@ from tutela.evidence.render import Renderer
 from tutela.evidence.vault import Vault, master_key
 from tutela.exchange.lapses import Watch
 from tutela.exchange.match import Matching
-from tutela.exchange.match_file import Hasher
 from tutela.exchange.match_keeper import Keeper
 from tutela.exchange.match_prefix import Prefixes
 from tutela.exchange.publish.repository import last_root, locked
 from tutela.hashlist.library import Library
+from tutela.scan.hasher import Hasher
 from tutela.store import Database
 from tutela.store.schema import require_current
 from tutela.web import app

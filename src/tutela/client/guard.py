@@ -100,7 +100,7 @@ class Guard:
             the service learn only the first bits of SHA-256, and finds the very content alone;
             `file` sends the file, where the operator takes files.
         fingerprints: Gives the fingerprints of a file; it is called in a thread, and should decode
-            in a confined process (`tutela.exchange.match_file.Hasher`).
+            in a confined process (`tutela.scan.hasher.Hasher`).
         held: Called with an upload that is held, before whoever sent it is answered.
         lists: Ask these lists only.
         most_bytes: Larger requests are refused.

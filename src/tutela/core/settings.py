@@ -13,23 +13,13 @@ from typing import Annotated, Any, get_type_hints
 
 import msgspec
 
+from tutela.core.crawl_settings import CrawlSettings
 from tutela.core.errors import SettingsError
+from tutela.core.homes import config_home, data_home, state_home
 from tutela.core.leads_settings import LeadsSettings
 from tutela.core.media import PDQ_RADIUS_BITS
 
 PREFIX = "TUTELA_"
-
-
-def _data_home() -> Path:
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "tutela"
-
-
-def _config_home() -> Path:
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "tutela"
-
-
-def _state_home() -> Path:
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "tutela"
 
 
 class ScanSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -89,7 +79,7 @@ class ScanSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     state: Annotated[
         Path,
         msgspec.Meta(description="Folder of the journals that make scans resumable."),
-    ] = msgspec.field(default_factory=lambda: _state_home() / "scans")
+    ] = msgspec.field(default_factory=lambda: state_home() / "scans")
 
 
 class LibrarySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -98,7 +88,7 @@ class LibrarySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     path: Annotated[
         Path,
         msgspec.Meta(description="Folder of the imported hash lists and their index."),
-    ] = msgspec.field(default_factory=lambda: _data_home() / "library")
+    ] = msgspec.field(default_factory=lambda: data_home() / "library")
 
 
 class DatabaseSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -110,7 +100,7 @@ class DatabaseSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
             description="SQLite file (`sqlite:////path/file.db`) or PostgreSQL server "
             "(`postgresql://user@host/name`, password from `PGPASSFILE`)."
         ),
-    ] = msgspec.field(default_factory=lambda: f"sqlite:///{_data_home() / 'tutela.db'}")
+    ] = msgspec.field(default_factory=lambda: f"sqlite:///{data_home() / 'tutela.db'}")
 
 
 class VaultSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -119,7 +109,7 @@ class VaultSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     path: Annotated[
         Path,
         msgspec.Meta(description="Folder of the encrypted objects and their wrapped keys."),
-    ] = msgspec.field(default_factory=lambda: _data_home() / "vault")
+    ] = msgspec.field(default_factory=lambda: data_home() / "vault")
     master_key: Annotated[
         str,
         msgspec.Meta(
@@ -127,7 +117,7 @@ class VaultSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
             "`env:NAME` (64 hexadecimal digits) or "
             "`pkcs11:MODULE?token=LABEL&key=LABEL&pin=env:NAME`."
         ),
-    ] = msgspec.field(default_factory=lambda: f"file:{_data_home() / 'keys' / 'master.key'}")
+    ] = msgspec.field(default_factory=lambda: f"file:{data_home() / 'keys' / 'master.key'}")
 
 
 class AuditSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -140,7 +130,7 @@ class AuditSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     signing_key: Annotated[
         Path,
         msgspec.Meta(description="Ed25519 key that signs checkpoints, made by `tutela init`."),
-    ] = msgspec.field(default_factory=lambda: _data_home() / "keys" / "audit.key")
+    ] = msgspec.field(default_factory=lambda: data_home() / "keys" / "audit.key")
     checkpoint_minutes: Annotated[
         int,
         msgspec.Meta(ge=1, description="`tutela serve` signs a checkpoint so often."),
@@ -200,7 +190,7 @@ class ApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     feed_key: Annotated[
         Path,
         msgspec.Meta(description="Ed25519 key that signs pages of `/feed`, made by `tutela init`."),
-    ] = msgspec.field(default_factory=lambda: _data_home() / "keys" / "feed.key")
+    ] = msgspec.field(default_factory=lambda: data_home() / "keys" / "feed.key")
 
 
 class MatchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -250,11 +240,11 @@ class ExchangeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     publication: Annotated[
         Path,
         msgspec.Meta(description="Folder that a static host serves: what this installation gives."),
-    ] = msgspec.field(default_factory=lambda: _data_home() / "publication")
+    ] = msgspec.field(default_factory=lambda: data_home() / "publication")
     keys: Annotated[
         Path,
         msgspec.Meta(description="Folder of the keys that sign the publication, and of drafts."),
-    ] = msgspec.field(default_factory=lambda: _data_home() / "keys" / "exchange")
+    ] = msgspec.field(default_factory=lambda: data_home() / "keys" / "exchange")
     timestamp_hours: Annotated[
         int,
         msgspec.Meta(
@@ -267,7 +257,7 @@ class ExchangeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     subscriptions: Annotated[
         Path,
         msgspec.Meta(description="Folder of what this installation knows of those it follows."),
-    ] = msgspec.field(default_factory=lambda: _state_home() / "subscriptions")
+    ] = msgspec.field(default_factory=lambda: state_home() / "subscriptions")
     sync_seconds: Annotated[
         int, msgspec.Meta(ge=1, description="How often `tutela list sync` looks for something new.")
     ] = 60
@@ -300,7 +290,7 @@ class FederationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     key: Annotated[
         Path,
         msgspec.Meta(description="Key of this node, made by `tutela node key`."),
-    ] = msgspec.field(default_factory=lambda: _data_home() / "keys" / "node.key")
+    ] = msgspec.field(default_factory=lambda: data_home() / "keys" / "node.key")
     answer_lists: Annotated[
         tuple[str, ...],
         msgspec.Meta(
@@ -324,7 +314,7 @@ class CliSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     credential: Annotated[
         Path,
         msgspec.Meta(description="Token file of the account that the command line acts as."),
-    ] = msgspec.field(default_factory=lambda: _config_home() / "credential")
+    ] = msgspec.field(default_factory=lambda: config_home() / "credential")
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -340,13 +330,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     match: MatchSettings = msgspec.field(default_factory=MatchSettings)
     exchange: ExchangeSettings = msgspec.field(default_factory=ExchangeSettings)
     federation: FederationSettings = msgspec.field(default_factory=FederationSettings)
+    crawl: CrawlSettings = msgspec.field(default_factory=CrawlSettings)
     leads: LeadsSettings = msgspec.field(default_factory=LeadsSettings)
     cli: CliSettings = msgspec.field(default_factory=CliSettings)
 
 
 def default_file() -> Path:
     """Return the settings file read when none is named: `$XDG_CONFIG_HOME/tutela/tutela.toml`."""
-    return _config_home() / "tutela.toml"
+    return config_home() / "tutela.toml"
 
 
 def load(file: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:

@@ -1,9 +1,8 @@
 """Keeps what pages show: sites, pages, accounts, posts, names in them, and where media stand.
 
 Many pages are kept in one transaction. What was seen before is not kept again: a page read twice,
-or a post that stands on two pages, has one row, with the words as they were read first. Rows are
-written in the order of their keys, so that workers who keep the same at once wait and do not lock
-each other out.
+or a post that stands on two pages, has one row, with the words as they were read first. Workers who
+keep pages of one site at once wait for each other.
 """
 
 from __future__ import annotations
@@ -48,19 +47,15 @@ class Read(msgspec.Struct, frozen=True, kw_only=True):
         url: Its canonical URL.
         host: Its host.
         net: `clear` or `onion`.
-        tag: What the log calls the host, 32 bytes.
         page: What it shows.
         body_sha256: Of the bytes that came.
-        text_hash: 64-bit simhash of its words, 8 bytes.
     """
 
     url: str
     host: str
     net: str
-    tag: bytes
     page: PageSeen
     body_sha256: bytes
-    text_hash: bytes = bytes(8)
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +91,7 @@ def pages(
 ) -> list[Kept]:
     """Keep what pages show, and return how, in their order. Asks nobody's permission.
 
-    Call `words.remember` after the commit, so that the key of the week is not looked up again.
+    Call `words.committed` after the commit, so that the key of the week is not looked up again.
 
     Args:
         tx: A transaction that writes.
@@ -130,7 +125,7 @@ def pages(
             posts=len(read.page.posts),
             new_posts=sum(place in new for place, _ in _places(sites, read)),
             unfetched=tuple(
-                url for url in dict.fromkeys(one.url for one in _media(read)) if url in unfetched
+                url for url in dict.fromkeys(one.url for one in media_of(read)) if url in unfetched
             ),
         )
         for read in reads
@@ -173,7 +168,6 @@ def _sites(tx: Connection, at: _At, reads: Sequence[Read]) -> dict[str, int]:
                 "case_id": at.case_id,
                 "net": by_host[host].net,
                 "host": host,
-                "tag": by_host[host].tag,
                 "title": by_host[host].page.title,
                 "first_seen_at": at.moment,
                 "last_seen_at": at.moment,
@@ -185,6 +179,10 @@ def _sites(tx: Connection, at: _At, reads: Sequence[Read]) -> dict[str, int]:
         ]
         insert_rows(tx, Site, rows, ignore_existing=True)
         there = tx.execute(wanted).all()
+    # Whatever is of a site is written by one at a time: rows of it are looked up and then written,
+    # and two who do so in different order would lock each other out.
+    ids = {row.id for row in there}
+    tx.execute(select(Site.id).where(among(tx, Site.id, ids)).order_by(Site.id).with_for_update())
     stale = [row.id for row in there if at.moment - row.last_seen_at > _FRESH]
     rows = [{"id": number, "last_seen_at": at.moment} for number in sorted(stale)]
     update_rows(tx, Site, rows)
@@ -232,7 +230,7 @@ def _page(read: Read, at: _At) -> dict[str, Any]:
         "confidence": _permille(page.confidence),
         "thread": page.thread,
         "body_sha256": read.body_sha256,
-        "text_hash": read.text_hash,
+        "text_hash": (page.text_hash or 0).to_bytes(8, signed=True),
         "posts": len(page.posts),
         "truncated": list(page.truncated),
         "last_seen_at": at.moment,
@@ -389,7 +387,8 @@ def _events(tx: Connection, at: _At, posts: Mapping[int, PostSeen]) -> None:
     insert_rows(tx, ExchangeEvent, rows)
 
 
-def _media(read: Read) -> Iterator[MediaSeen]:
+def media_of(read: Read) -> Iterator[MediaSeen]:
+    """Yield all media that a page points at."""
     yield from read.page.media
     for post in read.page.posts:
         yield from post.media

@@ -89,6 +89,8 @@ class EntitySeen(msgspec.Struct, frozen=True):
         quoted: It stands in words of somebody else: it says nothing of the author.
         checked: Its checksum holds, or its kind has none and its form is exact.
         verified: Of a PGP key: it signed this very text, and the signature holds.
+        names_author: Of a verified key: the signed text names the handle of its author. Without
+            that anybody may have pasted it, and it says nothing of this account.
     """
 
     kind: EntityKind
@@ -96,6 +98,7 @@ class EntitySeen(msgspec.Struct, frozen=True):
     quoted: bool = False
     checked: bool = False
     verified: bool = False
+    names_author: bool = False
 
 
 class EventSeen(msgspec.Struct, frozen=True):
@@ -157,6 +160,7 @@ class PageSeen(msgspec.Struct, frozen=True, kw_only=True):
         media: Media that stand in no post.
         entities: Names that stand in no post.
         views: How often the thread was seen, where the site says.
+        text_hash: 64-bit simhash of all its words, signed; None where there are too few.
         truncated: What was left out because a limit was met, such as `posts` or `links`.
     """
 
@@ -171,4 +175,5 @@ class PageSeen(msgspec.Struct, frozen=True, kw_only=True):
     media: tuple[MediaSeen, ...] = ()
     entities: tuple[EntitySeen, ...] = ()
     views: int | None = None
+    text_hash: int | None = None
     truncated: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, select
+from sqlalchemy.orm import aliased
 
 from tutela.casework.among import among
 from tutela.casework.contents import among_digests
@@ -104,7 +105,7 @@ def settle(
     """
     good = {one.digests.sha256: one for one in hashed if one.digests.sha256 is not None}
     ids = _contents(tx, case_id, good, moment)
-    _hits(tx, case_id, good, ids, moment)
+    meet(tx, case_id, {ids[sha256]: one.hits for sha256, one in good.items()}, moment)
     found = {one.url: ids[one.digests.sha256] for one in hashed if one.digests.sha256 in ids}
     rows = [
         {
@@ -117,6 +118,62 @@ def settle(
     ]
     update_rows(tx, MediaPlace, rows, key=("case_id", "place"))
     return found
+
+
+def moved(tx: Connection, case_id: CaseId, targets: Mapping[str, str], moment: datetime) -> None:
+    """Let media stand at the addresses that theirs redirect to as well, wherever they stood."""
+    if not targets:
+        return
+    by_place = {place_of(url): target for url, target in targets.items()}
+    rows = tx.execute(
+        select(MediaPlace.__table__).where(
+            MediaPlace.case_id == case_id, among_digests(tx, MediaPlace.place, by_place)
+        )
+    ).all()
+    fetched = _fetched(tx, case_id, {place_of(target) for target in targets.values()})
+    told = [{"id": row.id, "trouble": "moved"} for row in rows if row.media_id is None]
+    update_rows(tx, MediaPlace, sorted(told, key=lambda row: row["id"]))
+    copies = []
+    for row in sorted(rows, key=lambda row: row.id):
+        target = by_place[row.place]
+        media_id, trouble = fetched.get(place_of(target), (None, ""))
+        copies.append(
+            {
+                "case_id": case_id,
+                "site_id": row.site_id,
+                "page_id": row.page_id,
+                "post": row.post,
+                "place": place_of(target),
+                "url": target,
+                "role": row.role,
+                "media_id": media_id,
+                "trouble": trouble,
+                "seen_at": moment,
+                "raised_at": None,
+            }
+        )
+    insert_rows(tx, MediaPlace, copies, ignore_existing=True)
+
+
+def catch_up(tx: Connection, case_id: CaseId) -> list[str]:
+    """Tell places what their media are where two workers missed each other; return the URLs.
+
+    One kept a page while the other settled a media of it, and neither saw what the other wrote.
+    """
+    waiting, known = aliased(MediaPlace), aliased(MediaPlace)
+    rows = tx.execute(
+        select(waiting.id, waiting.url, known.media_id, known.trouble)
+        .join(known, (known.case_id == waiting.case_id) & (known.place == waiting.place))
+        .where(
+            waiting.case_id == case_id,
+            waiting.media_id.is_(None),
+            waiting.trouble == "",
+            known.media_id.is_not(None) | (known.trouble != ""),
+        )
+    ).all()
+    told = {row.id: {"media_id": row.media_id, "trouble": row.trouble} for row in rows}
+    update_rows(tx, MediaPlace, [{"id": number, **what} for number, what in sorted(told.items())])
+    return sorted({row.url for row in rows})
 
 
 def _fetched(
@@ -160,38 +217,33 @@ def _content(case_id: CaseId, one: Hashed, moment: datetime) -> dict[str, Any]:
         "pdq": pdq.bits if pdq else None,
         "pdq_quality": pdq.quality if pdq else None,
         "trouble": one.trouble,
-        "listed": _listed(one),
+        "listed": _listed(one.hits),
         "generation": one.generation,
         "compared_at": moment,
         "first_seen_at": moment,
     }
 
 
-def _listed(one: Hashed) -> bool:
-    return any(hit.role is Role.ALERT for hit in one.hits)
+def _listed(hits: Sequence[Hit]) -> bool:
+    return any(hit.role is Role.ALERT for hit in hits)
 
 
-def _hits(
-    tx: Connection,
-    case_id: CaseId,
-    good: Mapping[bytes, Hashed],
-    ids: Mapping[bytes, int],
-    moment: datetime,
+def meet(
+    tx: Connection, case_id: CaseId, hits: Mapping[int, Sequence[Hit]], moment: datetime
 ) -> None:
-    """Keep hits of contents, and mark those that lists have by now."""
+    """Keep what lists say of contents, by their rows, and mark those that alert lists have."""
     best: dict[tuple[int, str, int], dict[str, Any]] = {}
-    for sha256, one in sorted(good.items()):
-        for hit in reversed(one.hits):  # the strongest comes first, and is to stay
-            key = (ids[sha256], hit.list, hit.entry_number)
+    for media_id, found in sorted(hits.items()):
+        for hit in reversed(found):  # the strongest comes first, and is to stay
+            key = (media_id, hit.list, hit.entry_number)
             best[key] = _hit(case_id, key, hit, moment)
     insert_rows(tx, SeenHit, [best[key] for key in sorted(best)], ignore_existing=True)
-    listed = sorted(ids[sha256] for sha256, one in good.items() if _listed(one))
-    if listed:
-        there = select(SeenMedia.id).where(
-            among(tx, SeenMedia.id, listed), SeenMedia.listed.is_(False)
-        )
-        behind = sorted(tx.execute(there).scalars())
-        update_rows(tx, SeenMedia, [{"id": number, "listed": True} for number in behind])
+    listed = [media_id for media_id, found in hits.items() if _listed(found)]
+    behind = select(SeenMedia.id).where(
+        among(tx, SeenMedia.id, listed), SeenMedia.listed.is_(False)
+    )
+    rows = [{"id": number, "listed": True} for number in sorted(tx.execute(behind).scalars())]
+    update_rows(tx, SeenMedia, rows)
 
 
 def _hit(case_id: CaseId, key: tuple[int, str, int], hit: Hit, moment: datetime) -> dict[str, Any]:

@@ -47,6 +47,8 @@ class Words:
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
         self._keys: dict[tuple[CaseId, str, datetime], WeekKey] = {}
+        # Those of a transaction that may still be undone.
+        self._asked: dict[tuple[CaseId, str, datetime], WeekKey] = {}
 
     def key(
         self, tx: Connection, case_id: CaseId, source: str, moment: datetime, keep: timedelta
@@ -76,11 +78,18 @@ class Words:
             insert_rows(tx, TextKey, [made], ignore_existing=True)
             row = _row(tx, case_id, source, week)
             assert row is not None
-        return WeekKey(row[0], AESGCM(self._vault.key(row[1])))
+        found = WeekKey(row[0], AESGCM(self._vault.key(row[1])))
+        self._asked[case_id, source, week] = found
+        return found
 
-    def remember(self, case_id: CaseId, source: str, moment: datetime, key: WeekKey) -> None:
-        """Remember a key, once the transaction that may have made it is committed."""
-        self._keys[case_id, source, week_of(moment)] = key
+    def committed(self) -> None:
+        """Remember the keys that were asked for, now that the transaction is committed."""
+        self._keys |= self._asked
+        self._asked.clear()
+
+    def undone(self) -> None:
+        """Forget the keys that were asked for in a transaction that was undone."""
+        self._asked.clear()
 
     def opened(self, tx: Connection, post_ids: Iterable[int]) -> dict[int, str | None]:
         """Return the words of posts, None for those that were destroyed. Asks nobody's permission.

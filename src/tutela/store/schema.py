@@ -21,6 +21,7 @@ from tutela.store.tables import (
     access,
     audit,
     casework,
+    crawl,
     exchange,
     federation,
     grading,
@@ -32,16 +33,8 @@ from tutela.store.tables import (
 
 # Importing them is what makes their tables known.
 DOMAINS = (
-    access,
-    casework,
-    grading,
-    vault,
-    audit,
-    exchange,
-    matching,
-    federation,
-    observation,
-    leads,
+    *(access, casework, grading, vault, audit, exchange, matching, federation, observation),
+    *(crawl, leads),
 )
 STEPS = Path(dialect.__file__).parent / "versions"
 UPGRADE_LOCK = 0x7475_7465_6C61  # any number, the same in every process

@@ -153,6 +153,14 @@ class Vault:
                 )
             return self._master.unwrap(slot.wrapped, raw_id)
 
+    def has_key(self, object_id: str) -> bool:
+        """Tell whether a key is there that opens something."""
+        try:
+            self.key(object_id)
+        except (UsageError, IntegrityError):
+            return False
+        return True
+
     def flush(self) -> None:
         """Wait until everything put so far is on disk.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tutela.store.columns import Key, Table, refers
@@ -34,7 +34,7 @@ class TextKey(Table):
 
 
 class Site(Table):
-    """A site; `net` is `clear` or `onion`, `tag` what the log calls it instead of its name.
+    """A site; `net` is `clear` or `onion`. The log calls it by its number.
 
     `mirror_of` is the site that it was found to be a copy of, and `mirror_why` by what; `judged_by`
     the person who said so, null while it is a guess.
@@ -47,7 +47,6 @@ class Site(Table):
     case_id: Mapped[int] = mapped_column(ForeignKey("cases.id"))
     net: Mapped[str]
     host: Mapped[str]
-    tag: Mapped[bytes]
     title: Mapped[str]
     first_seen_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
@@ -230,6 +229,13 @@ class MediaPlace(Table):
     __table_args__ = (
         UniqueConstraint("page_id", "post", "place", "role"),
         Index("ix_media_places_place", "case_id", "place"),
+        Index(
+            "ix_media_places_waiting",
+            "case_id",
+            "place",
+            sqlite_where=text("media_id IS NULL AND trouble = ''"),
+            postgresql_where=text("media_id IS NULL AND trouble = ''"),
+        ),
     )
 
     id: Mapped[Key]
@@ -244,3 +250,32 @@ class MediaPlace(Table):
     trouble: Mapped[str]
     seen_at: Mapped[datetime]
     raised_at: Mapped[datetime | None]
+
+
+class Notice(Table):
+    """A page with known media that somebody outside has to hear of: drafted, a person sends it.
+
+    `kind` is `hotline` or `police`, by the policy of the installation. `state` is `open`, `passed`
+    (then `reference` is what the receiver calls it) or `dismissed`. `media` counts the known media
+    of the page, `exact` those among them that an exact match knows.
+    """
+
+    __tablename__ = "notices"
+    __table_args__ = (
+        UniqueConstraint("page_id", "kind"),
+        Index("ix_notices_state", "case_id", "state"),
+    )
+
+    id: Mapped[Key]
+    case_id: Mapped[int] = mapped_column(ForeignKey("cases.id"))
+    site_id: Mapped[int] = mapped_column(ForeignKey("sites.id"))
+    page_id: Mapped[int] = mapped_column(info=refers("site_pages.id"))
+    kind: Mapped[str]
+    state: Mapped[str]
+    media: Mapped[int]
+    exact: Mapped[int]
+    made_at: Mapped[datetime]
+    changed_at: Mapped[datetime]
+    decided_by: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))
+    decided_at: Mapped[datetime | None]
+    reference: Mapped[str]

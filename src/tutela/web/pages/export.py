@@ -23,6 +23,7 @@ from tutela.core.ids import ApprovalId, CaseId, MediaId
 from tutela.core.principal import Principal
 from tutela.edge.routes import reads
 from tutela.evidence.vault import objects
+from tutela.observation import retention
 from tutela.web import words
 from tutela.web.office import Asked, Office, office, who
 from tutela.web.pages.cases import case_page
@@ -120,7 +121,12 @@ def delete(request: Asked, case_id: FromPath[int], approval: FromQuery[int] = 0)
     """Delete a case as it was granted: its media cannot be opened by anybody afterwards."""
     place = office(request)
     deletion.delete_case(
-        place.database, who(request), CaseId(case_id), ApprovalId(approval), place.vault
+        place.database,
+        who(request),
+        CaseId(case_id),
+        ApprovalId(approval),
+        place.vault,
+        retention.forget_case,
     )
     return Redirect("/cases", status_code=303)
 

@@ -115,7 +115,6 @@ def upgrade() -> None:
         sa.Column("case_id", WHOLE, nullable=False),
         sa.Column("net", sa.Text(), nullable=False),
         sa.Column("host", sa.Text(), nullable=False),
-        sa.Column("tag", sa.LargeBinary(), nullable=False),
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("first_seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("last_seen_at", sa.DateTime(timezone=True), nullable=False),
@@ -181,6 +180,40 @@ def upgrade() -> None:
         batch_op.create_index("ix_media_places_place", ["case_id", "place"], unique=False)
         batch_op.create_index(batch_op.f("ix_media_places_post"), ["post"], unique=False)
         batch_op.create_index(batch_op.f("ix_media_places_site_id"), ["site_id"], unique=False)
+        batch_op.create_index(
+            "ix_media_places_waiting",
+            ["case_id", "place"],
+            unique=False,
+            sqlite_where=sa.text("media_id IS NULL AND trouble = ''"),
+            postgresql_where=sa.text("media_id IS NULL AND trouble = ''"),
+        )
+
+    op.create_table(
+        "notices",
+        sa.Column("id", WHOLE, autoincrement=True, nullable=False),
+        sa.Column("case_id", WHOLE, nullable=False),
+        sa.Column("site_id", WHOLE, nullable=False),
+        sa.Column("page_id", WHOLE, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("media", WHOLE, nullable=False),
+        sa.Column("exact", WHOLE, nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("decided_by", WHOLE, nullable=True),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reference", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_notices_case_id_cases")),
+        sa.ForeignKeyConstraint(
+            ["decided_by"], ["accounts.id"], name=op.f("fk_notices_decided_by_accounts")
+        ),
+        sa.ForeignKeyConstraint(["site_id"], ["sites.id"], name=op.f("fk_notices_site_id_sites")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notices")),
+        sa.UniqueConstraint("page_id", "kind", name=op.f("uq_notices_page_id_kind")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("notices", schema=None) as batch_op:
+        batch_op.create_index("ix_notices_state", ["case_id", "state"], unique=False)
 
     op.create_table(
         "posts",
@@ -283,7 +316,16 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_posts_account_id"))
 
     op.drop_table("posts")
+    with op.batch_alter_table("notices", schema=None) as batch_op:
+        batch_op.drop_index("ix_notices_state")
+
+    op.drop_table("notices")
     with op.batch_alter_table("media_places", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_media_places_waiting",
+            sqlite_where=sa.text("media_id IS NULL AND trouble = ''"),
+            postgresql_where=sa.text("media_id IS NULL AND trouble = ''"),
+        )
         batch_op.drop_index(batch_op.f("ix_media_places_site_id"))
         batch_op.drop_index(batch_op.f("ix_media_places_post"))
         batch_op.drop_index("ix_media_places_place")

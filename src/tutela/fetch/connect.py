@@ -1,0 +1,187 @@
+"""Connections for one request each: checked where they lead, bounded in their head."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import re
+import socket
+import ssl
+from typing import Any, cast
+
+from aiohttp import AddrInfoType, TCPConnector, ThreadedResolver
+from aiohttp.abc import ResolveResult
+from aiohttp.client_proto import ResponseHandler
+from aiohttp_socks import ProxyConnector, ProxyError
+from python_socks import ProxyConnectionError, ProxyType
+from python_socks.async_.asyncio.v2 import Proxy
+from python_socks.async_.asyncio.v2._stream import AsyncioSocketStream
+
+from tutela.core.errors import FetchError
+from tutela.fetch.address import Address
+from tutela.fetch.way import Clear, Tor, Way, check_ip, refusal
+
+_UNIX = "unix:"
+_REPLY = re.compile(r"0X([0-9A-F]{2})\b")
+
+
+class _Handler(ResponseHandler):
+    """Ends a connection whose head grows too long, whatever it is made of."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        head_bytes: int,
+        writer: asyncio.StreamWriter | None = None,
+    ) -> None:
+        super().__init__(loop)
+        # A writer that nobody holds closes its connection when it is collected.
+        self._writer = writer
+        self._left_bytes = head_bytes
+        self._headed = False
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self._headed:
+            self._left_bytes -= len(data)
+            self._check()
+
+    def feed_data(self, data: Any, size: int = 0) -> None:
+        message = data[0]
+        # Interim answers (1xx) may be endless; the head ends with the first that is none.
+        if message.code >= 200 and not self._headed:
+            self._headed = True
+            self._left_bytes -= sum(len(name) + len(value) for name, value in message.raw_headers)
+            self._check()
+        super().feed_data(data, size)
+
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        # The library leaves whoever reads a body waiting when its framing is broken.
+        if self._payload is not None and not self._payload.is_eof():
+            self._payload.set_exception(exc, *cause)
+        super().set_exception(exc, *cause)
+
+    def _check(self) -> None:
+        if self._left_bytes < 0:
+            self.set_exception(FetchError("the headers are too long", code="headers"))
+            if self.transport is not None:
+                self.transport.close()
+
+
+class _Resolver(ThreadedResolver):
+    """The system's, whose answers are checked; what was checked is what is connected to."""
+
+    def __init__(self, way: Clear) -> None:
+        super().__init__()
+        self._way = way
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        found = await super().resolve(host, port, family)
+        # One that must not be asked makes all of them suspect.
+        for one in found:
+            check_ip(self._way, one["host"])
+        return found
+
+
+class _Straight(TCPConnector):
+    def __init__(self, way: Clear, head_bytes: int) -> None:
+        def checked(info: AddrInfoType) -> socket.socket:
+            """Open a socket for an address: the last place where it can be looked at."""
+            family, kind, protocol, _, where = info
+            check_ip(way, str(where[0]))
+            return socket.socket(family, kind, protocol)
+
+        super().__init__(
+            resolver=_Resolver(way),
+            use_dns_cache=False,
+            force_close=True,
+            happy_eyeballs_delay=None,
+            socket_factory=checked,
+        )
+        # The one way to have a handler of one's own; `ProxyConnector` is made by the same.
+        self._factory: Any = functools.partial(_Handler, loop=self._loop, head_bytes=head_bytes)
+
+
+class _Socket(Proxy):
+    """Leads a `Proxy` to a unix socket."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(ProxyType.SOCKS5, path, 0)
+        self._path = path
+
+    async def connect(self, *_: Any, **__: Any) -> AsyncioSocketStream:
+        try:
+            reader, writer = await asyncio.open_unix_connection(self._path)
+        except OSError as error:
+            raise ProxyConnectionError(error.errno, "no socket") from error
+        return AsyncioSocketStream(self._loop, reader, writer)
+
+
+class _Through(ProxyConnector):
+    def __init__(self, way: Tor, address: Address, turn: int, head_bytes: int) -> None:
+        where = way.socks_address(address)
+        self._socket = where.removeprefix(_UNIX) if where.startswith(_UNIX) else ""
+        host, _, port = ("", "", "0") if self._socket else where.rpartition(":")
+        super().__init__(host, int(port), rdns=True, force_close=True)
+        self._name = way.socks_name(address, turn)
+        self._head_bytes = head_bytes
+
+    async def _connect_via_proxy(
+        self,
+        host: str,
+        port: int,
+        ssl: ssl.SSLContext | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 as the library calls it
+    ) -> tuple[asyncio.Transport, ResponseHandler]:
+        proxy = Proxy(
+            ProxyType.SOCKS5,
+            self._proxy_host,
+            self._proxy_port,
+            self._name,
+            "-",
+            rdns=True,
+            forward=_Socket(self._socket) if self._socket else None,
+        )
+        stream = await proxy.connect(host, port, dest_ssl=ssl, timeout=timeout)
+        transport = cast("asyncio.Transport", stream.writer.transport)
+        handler = _Handler(self._loop, self._head_bytes, stream.writer)
+        transport.set_protocol(handler)
+        handler.connection_made(transport)
+        return transport, handler
+
+
+def connector(way: Way, address: Address, turn: int, head_bytes: int) -> TCPConnector:
+    """Return what connects once, to `address`; `turn` as in `Tor.socks_name`.
+
+    `head_bytes` bounds what comes before the body.
+    """
+    if isinstance(way, Clear):
+        return _Straight(way, head_bytes)
+    return _Through(way, address, turn, head_bytes)
+
+
+def socks_failure(error: ProxyError) -> FetchError:
+    """Return what it means that a SOCKS port did not connect."""
+    if error.error_code is not None:
+        return refusal(int(error.error_code))
+    # Codes that RFC 1928 does not know are only in the sentence.
+    found = _REPLY.search(str(error).upper())
+    if found is None:
+        return FetchError("tor ended in the middle of a connection", code="tor_down")
+    return refusal(int(found[1], 16))
+
+
+async def is_listening(where: str) -> bool:
+    """Say whether a SOCKS port takes connections."""
+    try:
+        if where.startswith(_UNIX):
+            _, writer = await asyncio.open_unix_connection(where.removeprefix(_UNIX))
+        else:
+            host, _, port = where.rpartition(":")
+            _, writer = await asyncio.open_connection(host, int(port))
+    except OSError:
+        return False
+    writer.transport.abort()
+    return True
