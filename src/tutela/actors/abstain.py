@@ -77,8 +77,9 @@ def _too_little(weights: Weights, found: Sequence[Thing], scored: Score) -> Show
         ("weeks", len({day.isocalendar()[:2] for day in days}), rules.weeks),
     )
     short = [f"{got} {what}, {wanted} needed" for what, got, wanted in have if got < wanted]
-    if scored.worst <= 0:
-        short.append("nothing is sure once the best window of days is taken away")
+    if scored.worst <= rules.worst_part * scored.lower:
+        left = scored.worst / scored.lower if scored.lower else 0.0
+        short.append(f"{left:.0%} of the bound is left once the best window of days is taken away")
     if not short:
         return None
     posts = tuple(sorted({post for thing in found for post in thing.posts}))
@@ -86,18 +87,21 @@ def _too_little(weights: Weights, found: Sequence[Thing], scored: Score) -> Show
 
 
 def _program(evidence: Evidence, accounts: Sequence[int], weights: Weights) -> Shown:
-    """Programs repeat what others post: at all hours, or without a word."""
+    """Programs repeat what others post: at all hours, without a word or always in the same words."""
     rules = weights.program
     for account in accounts:
         posts = evidence.posts[account]
         if len(posts) < rules.posts:
             continue
-        focus = hours.focus([hours.hour(post.at) for post in posts if post.at is not None])
-        wordless = sum(not post.text.strip() for post in posts) / len(posts)
-        if focus <= rules.hours_focus or wordless >= rules.wordless_part:
+        times = [hours.hour(post.at) for post in posts if post.at is not None]
+        texts = {post.text.strip() for post in posts} - {""}
+        wordings = len(texts) / len(posts)
+        focus = hours.focus(times)
+        sleepless = len(times) >= rules.hours_posts and focus <= rules.hours_focus
+        if sleepless or wordings <= rules.wordings_part:
             sentence = (
-                f"{wordless:.0%} of {len(posts)} posts have no words, and the hours have a focus "
-                f"of {focus:.2f} (people sleep)"
+                f"{len(posts)} posts in {len(texts)} wordings, and hours with a focus of "
+                f"{focus:.2f} (people sleep)"
             )
             return (CounterEvidence(CounterKind.OTHER_HOURS, sentence, value=focus),)
     return None

@@ -2,7 +2,7 @@
 
 A thing (an entity of near duplicates) is worth
 
-    severity x reliability of its lists x likeness x (1 + bonus if seen there first) x log(1 + views)
+    severity x reliability of its lists x likeness x (1 + bonus if seen there first) x log(1 + views / unit)
 
 once, however often it was posted. What is on no list counts nothing. What ranks is a lower bound:
 the number and worth of the things that we happened to see is taken as one draw of a compound
@@ -75,7 +75,7 @@ def _thing(
         ("likeness", 1.0 if exact else rules.perceptual),
         ("shown", rules.linked if all(holding.linked for holding in held) else 1.0),
         ("first seen", 1 + rules.first_seen_bonus if first else 1.0),
-        ("views" if views else "views (assumed)", log1p(sum(views) if views else assumed)),
+        ("views" if views else "views (assumed)", log1p((sum(views) if views else assumed) / rules.reach_views)),
     )
     return Thing(
         entity,

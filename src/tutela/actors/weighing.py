@@ -25,6 +25,7 @@ class Material(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     first_seen_ahead_hours: Positive
     perceptual: Part
     linked: Part
+    reach_views: Annotated[float, msgspec.Meta(ge=1, le=1_000_000)]
     assumed_views: Count
     default_reliability: Part
 
@@ -59,6 +60,7 @@ class Enough(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     weeks: Count
     first_seen: Count
     first_seen_part: Part
+    worst_part: Part
 
 
 class Safeguarding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,7 +85,8 @@ class Program(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What looks as if nobody wrote it."""
 
     posts: Count
-    wordless_part: Part
+    wordings_part: Part
+    hours_posts: Count
     hours_focus: Part
 
 
