@@ -74,7 +74,6 @@ def page(*posts: PostSeen, thread: str, host: str) -> Read:
         url=f"http://{host}/thread/{thread}",
         host=host,
         net="clear",
-        tag=host.encode().ljust(32, b"\0"),
         page=PageSeen(layout=Layout.FORUM, confidence=0.9, thread=thread, posts=posts),
         body_sha256=hashlib.sha256(thread.encode()).digest(),
     )

@@ -11,7 +11,7 @@ from leads_support import FIRST, READ, Town, hashed, page, post
 from sqlalchemy import select, update
 
 from tutela.access import approvals
-from tutela.actors import deconflict, export, marking, ranking, release
+from tutela.actors import deconflict, export, forget, marking, ranking, release
 from tutela.actors.deconflict import Identifier
 from tutela.actors.marking import Mark
 from tutela.core.errors import AccessError, ConflictError, UsageError
@@ -21,7 +21,8 @@ from tutela.observation import keep, places
 from tutela.observation.keep import Source
 from tutela.observation.model import EntityKind
 from tutela.store.tables.audit import AuditEvent
-from tutela.store.tables.leads import Lead, Ranking
+from tutela.store.tables.leads import AccountLink, AccountMark, Lead, RankedAccount, Ranking
+from tutela.store.tables.observation import Post
 
 
 def proposed(town: Town, handle: str = "heron") -> int:
@@ -224,3 +225,17 @@ def test_only_the_team_works_on_leads(town: Town):
         release.release(town.database, other, town.case_id, lead, town.desk())
     with town.database.read() as tx, pytest.raises(UsageError):
         release.find(tx, town.who, town.case_id, lead + 1)
+
+
+def test_nothing_of_a_deleted_case_is_left(town: Town):
+    proposed(town)
+    with town.database.write() as tx:
+        marking.put(tx, town.who, town.case_id, town.account("gull"), Mark.OFFICER, "told")
+        keys = forget.forget_case(tx, town.case_id, now())
+        left = [
+            table
+            for table in (Lead, Ranking, RankedAccount, AccountLink, AccountMark, Post)
+            if tx.execute(select(table.__table__)).first() is not None
+        ]
+    assert len(keys) == 1
+    assert left == []

@@ -39,6 +39,7 @@ from tutela.store.tables.observation import (
 
 NOBODY = 0  # the account of posts that do not say whose they are
 UNSEEN = -1  # a post that is answered and was never read
+_PRIVATE, _PRIVATE_LETTERS = 0xE000, 6_400  # Unicode's private use area
 _MINOR = frozenset({Mark.SAFEGUARDING, Mark.SELF_GENERATED})
 _LEFT_OUT = frozenset({Mark.OFFICER, Mark.HIJACKED})
 
@@ -214,12 +215,19 @@ def _posts(
                 events=tuple(events.get(row.id, ())),
                 answers=tuple(answers),
                 named=tuple(named.get(row.id, ())),
-                # Words that nobody opened, or can any more, were there all the same.
-                text=words.get(row.id) or ("." if row.characters else ""),
+                text=words.get(row.id) or _unread(row.id, row.characters),
             )
         )
     latest = max((row.posted_at or row.seen_at for row in rows), default=now())
     return found, min(latest, now())
+
+
+def _unread(post: int, characters: int) -> str:
+    """Return what stands for words that nobody opened or can any more: they were there, too.
+
+    One letter that no language has, another one in each post: it is alike to nothing.
+    """
+    return chr(_PRIVATE + post % _PRIVATE_LETTERS) if characters else ""
 
 
 def _shown(tx: Connection, case_id: CaseId) -> dict[int, list[model.Shown]]:

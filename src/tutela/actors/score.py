@@ -75,7 +75,10 @@ def _thing(
         ("likeness", 1.0 if exact else rules.perceptual),
         ("shown", rules.linked if all(holding.linked for holding in held) else 1.0),
         ("first seen", 1 + rules.first_seen_bonus if first else 1.0),
-        ("views" if views else "views (assumed)", log1p((sum(views) if views else assumed) / rules.reach_views)),
+        (
+            "views" if views else "views (assumed)",
+            log1p((sum(views) if views else assumed) / rules.reach_views),
+        ),
     )
     return Thing(
         entity,
