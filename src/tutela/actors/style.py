@@ -61,5 +61,7 @@ def z_scores(queries: NDArray[np.float32], candidates: NDArray[np.float32]) -> N
     if alike.shape[1] < 3:
         return np.zeros_like(alike)
     mean = alike.mean(axis=1, keepdims=True)
-    scaled: NDArray[np.float64] = (alike - mean) / np.maximum(alike.std(axis=1, keepdims=True), 1e-9)
+    scaled: NDArray[np.float64] = (alike - mean) / np.maximum(
+        alike.std(axis=1, keepdims=True), 1e-9
+    )
     return scaled
