@@ -3,7 +3,8 @@
 A thing is an account's own where it stands in a post of its own words. What is quoted is not; nor
 is what stands in an answer to a post that shows the same thing, or to a post that was never seen:
 it may be a quote that the reader of the page took for the author's. Such things count nothing and
-are kept as unsure credit. A post without a time counts nothing either: nobody can say what came before.
+are kept as unsure credit. A post without a time counts nothing either: nobody can say what came
+before it.
 """
 
 from __future__ import annotations

@@ -32,14 +32,16 @@ class Sensitivity(msgspec.Struct, frozen=True):
     @property
     def best(self) -> int | None:
         """The best rank; None where it is never a lead."""
-        ranks = [each.rank for each in (*self.varied, self) if each.rank is not None]
-        return min(ranks, default=None)
+        return min((rank for rank in self._ranks() if rank is not None), default=None)
 
     @property
     def worst(self) -> int | None:
         """The worst rank; None where it is no lead under some variation."""
-        ranks = [each.rank for each in (*self.varied, self)]
-        return None if None in ranks else max(rank for rank in ranks if rank is not None)
+        ranks = [rank for rank in self._ranks() if rank is not None]
+        return max(ranks) if len(ranks) == len(self._ranks()) else None
+
+    def _ranks(self) -> list[int | None]:
+        return [self.rank, *(each.rank for each in self.varied)]
 
 
 def sensitivity(

@@ -41,7 +41,7 @@ def counts(text: str) -> Vector:
 
 
 def vectors(texts: Sequence[str]) -> NDArray[np.float32]:
-    """Return one unit vector a text; shape (texts, PLACES), float32. Rarity is that of the texts."""
+    """Return one unit vector a text; shape (texts, PLACES). Rarity is that among the texts."""
     table = np.stack([counts(text) for text in texts]) if texts else np.zeros((0, PLACES), "f4")
     spread = np.count_nonzero(table, axis=0)
     rarity = np.log((1 + len(texts)) / (1 + spread)).astype(np.float32) + 1
