@@ -101,8 +101,6 @@ def collect(observed: Observed) -> Evidence:
         evidence.posts[post.account].append(post)
         if entities_of[post.id]:
             _take(evidence, post, entities_of)
-            if post.views is not None:
-                evidence.views.append(post.views)
     for each in evidence.seen.values():
         each.sort()
     for held in evidence.holdings.values():
@@ -132,6 +130,8 @@ def _take(evidence: Evidence, post: Post, entities_of: Mapping[int, frozenset[st
         if post.at is None or quoting is None or entity in quoting:
             evidence.unsure[post.account].append(post.id)
             continue
+        if post.views is not None:
+            evidence.views.append(post.views)
         linked = each.role is MediaRole.LINKED
         evidence.holdings[post.account].append(
             Holding(post.id, post.account, post.at, entries, linked, post.views)
