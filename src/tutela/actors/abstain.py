@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from statistics import median
 
 from tutela.actors import blind, hours, takeover
@@ -87,7 +86,7 @@ def _too_little(weights: Weights, found: Sequence[Thing], scored: Score) -> Show
 
 
 def _program(evidence: Evidence, accounts: Sequence[int], weights: Weights) -> Shown:
-    """Programs repeat what others post: at all hours, without a word or always in the same words."""
+    """Programs repeat what others post: at all hours, without words or in always the same."""
     rules = weights.program
     for account in accounts:
         posts = evidence.posts[account]
@@ -128,10 +127,10 @@ def _passes_on(
         for holding in evidence.holdings.get(account, ())
         if (lag := evidence.since_others(holding)) is not None
     ]
-    usual = median(lags) if lags else timedelta()
+    usual_days = median(lag.days for lag in lags) if lags else 0
     posts = tuple(sorted({post for thing in found for post in thing.posts}))
     sentence = (
         f"first with {first} of {len(found)} known things; the others were seen "
-        f"{usual.days} days before with somebody else (median)"
+        f"{usual_days:.0f} days before with somebody else (median)"
     )
     return (CounterEvidence(CounterKind.NEVER_FIRST, sentence, posts, first / len(found)),)

@@ -25,7 +25,7 @@ def token(key: bytes, kind: str, value: str, site: str = "") -> str:
     if len(key) < MIN_KEY_BYTES:
         raise ValueError("the key of a blind list has at least 16 bytes")
     folded = unicodedata.normalize("NFKC", value).casefold().strip()
-    message = "\0".join((kind, site, folded)).encode()
+    message = f"{kind}\0{site}\0{folded}".encode()
     return hmac.new(key, message, hashlib.sha256).hexdigest()
 
 

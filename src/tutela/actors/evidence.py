@@ -1,9 +1,10 @@
 """Which known things are an account's own, and who was first with them.
 
-A thing is an account's own where it stands in a post of its own words. What is quoted is not; nor is
-what stands in an answer to a post that shows the same thing, or to a post that was never seen: it
-may be a quote that the reader of the page took for the author's. Such things count nothing and are
-kept as unsure credit. A post without a time counts nothing either: nobody can say what came before.
+A thing is an account's own where it stands in a post of its own words. What is quoted is not; nor
+is what stands in an answer to a post that shows the same thing, or to a post that was never seen:
+it may be a quote that the reader of the page took for the author's. Such things count nothing and
+are kept as unsure credit. A post without a time counts nothing either: nobody can say what came
+before it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from statistics import median
+from math import log1p
 from typing import NamedTuple
 
 from tutela.actors.model import Account, Known, Observed, Post
@@ -48,11 +49,23 @@ class Evidence:
         self.unsure: dict[int, list[int]] = defaultdict(list)
         self.seen: dict[str, list[tuple[datetime, int]]] = defaultdict(list)
         self.known_since: dict[str, datetime] = {}
-        self.usual_views: int | None = None
+        self.views: list[int] = []
+        self._usual: dict[float, float] = {}
 
     def candidates(self) -> list[int]:
         """Return the accounts with a known thing of their own, in the order of their numbers."""
         return sorted(self.holdings)
+
+    def usual_reach(self, unit: float) -> float | None:
+        """Return log(1 + views / unit) as posts of known things have it on the average.
+
+        None where no site shows views.
+        """
+        if not self.views:
+            return None
+        if unit not in self._usual:
+            self._usual[unit] = sum(log1p(each / unit) for each in self.views) / len(self.views)
+        return self._usual[unit]
 
     def first(self, entity: str, accounts: frozenset[int], ahead: timedelta) -> bool:
         """Say whether these accounts were seen with a thing before all others, and any list."""
@@ -81,27 +94,20 @@ class Evidence:
 def collect(observed: Observed) -> Evidence:
     """Return what was seen as evidence; the order of accounts and posts does not matter."""
     evidence = Evidence(observed)
-    entities_of = {
-        post.id: entities
-        for post in observed.posts
-        if (entities := _entities(observed.known, post)) or True
-    }
-    views: list[int] = []
+    entities_of = {post.id: _entities(observed.known, post) for post in observed.posts}
     for post in observed.posts:
         if post.account not in evidence.accounts:
             continue
         evidence.posts[post.account].append(post)
         if entities_of[post.id]:
             _take(evidence, post, entities_of)
-            if post.views is not None:
-                views.append(post.views)
     for each in evidence.seen.values():
         each.sort()
     for held in evidence.holdings.values():
         held.sort(key=lambda holding: (holding.at, holding.post, holding.entity))
     for entries in observed.known.values():
         _dates(evidence, entries)
-    evidence.usual_views = round(median(views)) if views else None
+    evidence.views.sort()
     return evidence
 
 
@@ -124,6 +130,8 @@ def _take(evidence: Evidence, post: Post, entities_of: Mapping[int, frozenset[st
         if post.at is None or quoting is None or entity in quoting:
             evidence.unsure[post.account].append(post.id)
             continue
+        if post.views is not None:
+            evidence.views.append(post.views)
         linked = each.role is MediaRole.LINKED
         evidence.holdings[post.account].append(
             Holding(post.id, post.account, post.at, entries, linked, post.views)

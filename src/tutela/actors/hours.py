@@ -21,7 +21,7 @@ def hour(at: datetime) -> float:
 
 
 def focus(hours: Sequence[float]) -> float:
-    """Return the mean resultant length: 1 where all are one hour, near 0 where they are all over."""
+    """Return the mean resultant length: 1 where all are one hour, near 0 where all over."""
     return float(np.abs(_turned(hours).mean())) if len(hours) else 0.0
 
 

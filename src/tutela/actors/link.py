@@ -6,8 +6,8 @@ contact ids say so, and never merges. C hints. A key that is only pasted is no e
 whoever frames somebody pastes their key. A signed text that does not name its author may be a copy
 of somebody else's; it counts like a contact id, and only where it was seen first.
 
-Match weights are those of Fellegi and Sunter (1969), with term frequencies: log2(m / u) bits, where u
-is how often two accounts of anybody share this very value.
+Match weights are those of Fellegi and Sunter (1969), with term frequencies: log2(m / u) bits, where
+u is how often two accounts of anybody share this very value.
 """
 
 from __future__ import annotations
@@ -199,7 +199,7 @@ def _groups(
         if key.get(account):
             shared[key[account]].append(account)
     for value, accounts in sorted(shared.items()):
-        if 2 <= len(accounts) and everybody[value] <= max(6, len(evidence.accounts) // 100):
+        if len(accounts) >= 2 and everybody[value] <= max(6, len(evidence.accounts) // 100):
             yield accounts, everybody[value]
 
 

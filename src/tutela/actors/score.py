@@ -2,15 +2,17 @@
 
 A thing (an entity of near duplicates) is worth
 
-    severity x reliability of its lists x likeness x (1 + bonus if seen there first) x log(1 + views / unit)
+    severity x reliability of its lists x likeness x (1 + bonus if seen there first)
+    x log(1 + views / unit)
 
 once, however often it was posted. What is on no list counts nothing. What ranks is a lower bound:
 the number and worth of the things that we happened to see is taken as one draw of a compound
 Poisson sum, whose variance is estimated by the sum of the squared worths (Bohm and Zech, Statistics
-of weighted Poisson events, NIM A 748, 2014); the bound is the one-sided normal one. It asks little:
-each thing is a draw of its own, so an account with two hits has a bound of 0, and one thing of great
-worth moves the bound less than several. It is half mixed with the worst case: the same bound after
-the best window of days (such as a burst by whoever took the account over) was taken away.
+of weighted Poisson events, NIM A 748, 2014); the bound is the one-sided normal one, by default of
+84 %. It needs no more than the things themselves, it is 0 for an account with a single hit, and
+one thing of great worth moves it less than several together. Mixed into it is the worst case: the
+same bound after the best window of days (such as a burst by whoever took the account over) was
+taken away.
 """
 
 from __future__ import annotations
@@ -67,18 +69,17 @@ def _thing(
     exact = any(entry.exact for entry in entries)
     first = evidence.first(entity, accounts, timedelta(hours=rules.first_seen_ahead_hours))
     views = [holding.views for holding in held if holding.views is not None]
-    # A site that shows no views must hide nobody, nor lift anybody above the middle.
-    assumed = evidence.usual_views if evidence.usual_views is not None else rules.assumed_views
+    reach = log1p(sum(views) / rules.reach_views)
+    if not views:  # a site that shows none must neither hide nor lift anybody
+        usual = evidence.usual_reach(rules.reach_views)
+        reach = log1p(rules.assumed_views / rules.reach_views) if usual is None else usual
     factors = (
         ("severity", weights.severity_points(severity)),
         ("reliability", 1 - prod(1 - trust for trust in trusts.values())),
         ("likeness", 1.0 if exact else rules.perceptual),
         ("shown", rules.linked if all(holding.linked for holding in held) else 1.0),
         ("first seen", 1 + rules.first_seen_bonus if first else 1.0),
-        (
-            "views" if views else "views (assumed)",
-            log1p((sum(views) if views else assumed) / rules.reach_views),
-        ),
+        ("views" if views else "views (assumed)", reach),
     )
     return Thing(
         entity,

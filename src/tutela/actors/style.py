@@ -17,6 +17,8 @@ PLACES = 1 << 16
 GRAMS = (2, 3, 4)
 MAX_CHARACTERS = 200_000
 HINT_CHARACTERS = 5_000
+# Grams of fewer texts than this are subjects and slips, where there are texts enough to tell.
+SPREAD, MANY_TEXTS = 3, 20
 _FACTOR = np.uint64(1_000_003)
 
 Vector = NDArray[np.float32]
@@ -41,11 +43,14 @@ def counts(text: str) -> Vector:
 
 
 def vectors(texts: Sequence[str]) -> NDArray[np.float32]:
-    """Return one unit vector a text; shape (texts, PLACES), float32. Rarity is that of the texts."""
+    """Return one unit vector a text; shape (texts, PLACES). Rarity is that among the texts."""
     table = np.stack([counts(text) for text in texts]) if texts else np.zeros((0, PLACES), "f4")
     spread = np.count_nonzero(table, axis=0)
     rarity = np.log((1 + len(texts)) / (1 + spread)).astype(np.float32) + 1
-    table = np.log1p(table) * rarity
+    if len(texts) >= MANY_TEXTS:
+        rarity[spread < SPREAD] = 0
+    # Squared: what few share tells more than how often somebody writes what all do.
+    table = np.log1p(table) * rarity**2
     norms = np.linalg.norm(table, axis=1, keepdims=True)
     scaled: NDArray[np.float32] = (table / np.maximum(norms, 1e-9)).astype(np.float32)
     return scaled

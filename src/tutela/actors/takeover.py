@@ -1,9 +1,9 @@
 """Signs that somebody else used an account: a break in what, when and how it writes.
 
-The owner of a stolen account is innocent. Three signs are looked for: nearly all known things lie in
-one stretch of days, before which the account was there and wrote without; they come at other hours
-than the rest of its posts; they come in another style. To take a few offenders for owners of stolen
-accounts costs a look by a person; the other mistake costs an innocent a search of their home.
+The owner of a stolen account is innocent. Three signs are looked for: nearly all known things lie
+in one stretch of days, before which the account was there and wrote without; they come at other
+hours than the rest of its posts; they come in another style. To take a few offenders for owners of
+stolen accounts costs a look by a person; the other mistake costs an innocent a search of a home.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -124,7 +125,7 @@ class Weights(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         steps = sorted(self.severity)
         if severity <= steps[0]:
             return self.severity[steps[0]]
-        for low, high in zip(steps, steps[1:], strict=False):
+        for low, high in pairwise(steps):
             if severity <= high:
                 part = (severity - low) / (high - low)
                 return self.severity[low] * (1 - part) + self.severity[high] * part
