@@ -136,7 +136,7 @@ def test_who_has_moved_since_is_not_released(town: Town):
     granted(town, lead)
     source = Source(town.case_id, "crawl order 1", timedelta(days=400))
     with town.database.write() as tx:
-        for entry, bird in ((1000, "crane"), (2000, "egret")):
+        for entry, bird in ((1000, "crane"), (2000, "egret"), (3000, "ibis")):
             more = [
                 post(bird, f"{bird}{n}", FIRST + timedelta(days=20 * n), f"{bird}-{n}", views=10**6)
                 for n in range(14)

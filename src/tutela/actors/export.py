@@ -17,7 +17,7 @@ from sqlalchemy import Connection, select
 
 from tutela.access.authorise import require
 from tutela.access.model import Permission
-from tutela.actors import release
+from tutela.actors import explain, release
 from tutela.actors.release import LeadInfo
 from tutela.audit import log, proof
 from tutela.casework import case as cases
@@ -42,11 +42,9 @@ from tutela.store.tables.observation import (
 Format = Literal["jsonl", "html", "pdf"]
 FORMATS: Final = ("jsonl", "html", "pdf")
 LIMITS: Final = (
-    "This is about accounts on sites, and about no person. A handle or a key is not an identity.",
-    "Private messages and closed areas were not seen. What was not read is not in it.",
-    "The score orders work. It concludes nothing; check every row before anything is done.",
-    "An account may be shared, stolen, or made to look like another's.",
-    "Media are named by digests and entries of lists. None are in this file, and none were kept.",
+    *explain.LIMITS,
+    "A handle or a key is no identity: an account may be shared, stolen, or made to look alike.",
+    "Check every row before anything is done. Media are named by digests: none are in this file.",
 )
 
 

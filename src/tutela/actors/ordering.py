@@ -12,16 +12,14 @@ from tutela.actors.evidence import collect
 from tutela.actors.link import links
 from tutela.actors.linking import Suggestion
 from tutela.actors.model import Abstention, Lead, Link, Observed, Reason, Tier
-from tutela.actors.rank import rank
-from tutela.actors.steadiness import Range, ranges
+from tutela.actors.rank import Pair, rank
+from tutela.actors.sensitivity import Sensitivity, sensitivity
 from tutela.actors.weighing import Weights
 
 MOST_LINKS: Final = 20_000
 CHECK: Final = "check"
 # What may be said of accounts that are left out: who knows more must not be found out by it.
 _SAID: Final = {Reason.TOO_LITTLE: "too_little", Reason.SAFEGUARDING: "safeguarding"}
-
-Pair = tuple[int, int]
 
 
 class Placed(NamedTuple):
@@ -47,12 +45,13 @@ class Order(NamedTuple):
 def order(observed: Observed, weights: Weights, undone: Collection[Pair]) -> Order:
     """Rank, and say how each place would change if some of what is known were not."""
     made = rank(observed, weights, undone=undone)
-    found = ranges(observed, weights, made, undone)
+    accounts = tuple(account for lead in made.leads for account in lead.accounts)
+    moved = sensitivity(observed, weights, accounts, undone=undone)
     withheld: Counter[str] = Counter()
     for one in made.abstained:
         withheld[said(one)] += len(one.accounts)
     return Order(
-        [_placed(lead, found[lead.rank]) for lead in made.leads],
+        [_placed(lead, moved[lead.accounts[0]], len(made.leads) + 1) for lead in made.leads],
         withheld,
         [_suggestion(one) for one in links(collect(observed), weights)[:MOST_LINKS]],
     )
@@ -71,15 +70,16 @@ def said(one: Abstention) -> str:
     return _SAID.get(one.reason, CHECK)
 
 
-def _placed(lead: Lead, found: Range) -> Placed:
+def _placed(lead: Lead, moved: Sensitivity, out: int) -> Placed:
+    """Return where a lead stands; `out` is the place of what is no lead any more."""
     score = lead.score
     return Placed(
         lead.accounts,
         lead.rank,
         score.total,
         score.ranked,
-        found.best,
-        found.worst,
+        moved.best or lead.rank,
+        moved.worst or out,
         {
             "score": {
                 "material": score.material,
@@ -89,7 +89,7 @@ def _placed(lead: Lead, found: Range) -> Placed:
             },
             "terms": msgspec.to_builtins(score.terms),
             "counter": msgspec.to_builtins(lead.counter),
-            "sensitivity": [{"without": one.without, "place": one.place} for one in found.tried],
+            "sensitivity": [{"without": one.what, "place": one.rank} for one in moved.varied],
         },
     )
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import msgspec
 import numpy as np
 
 from tutela.actors.model import Known, Lead, Link, Observed
-from tutela.actors.rank import rank
+from tutela.actors.rank import Pair, rank
 from tutela.actors.weighing import Weights
 
 DRAWS = 5
@@ -45,26 +45,37 @@ class Sensitivity(msgspec.Struct, frozen=True):
 
 
 def sensitivity(
-    observed: Observed, weights: Weights, accounts: tuple[int, ...], *, seed: int = 0
+    observed: Observed,
+    weights: Weights,
+    accounts: tuple[int, ...],
+    *,
+    undone: Collection[Pair] = (),
+    seed: int = 0,
 ) -> dict[int, Sensitivity]:
     """Return how the ranks of accounts move; one ranking for each variation, of all accounts.
 
     Left out in turn are each list, each link that merges one of these accounts, and 30 % of all
-    posts, five times. The same for the same seed.
+    posts, five times. `undone` are pairs that a person took apart. The same for the same seed.
     """
-    base = rank(observed, weights)
+    base = rank(observed, weights, undone=undone)
     places = _places(base.leads)
     varied: list[tuple[str, dict[int, int]]] = []
     for source in sorted({entry.source for all_ in observed.known.values() for entry in all_}):
         left = _without(observed.known, source)
-        ranking = rank(msgspec.structs.replace(observed, known=left), weights)
+        less = msgspec.structs.replace(observed, known=left)
+        ranking = rank(less, weights, undone=undone)
         varied.append((f"without the list {source}", _places(ranking.leads)))
     for link in _of(base.merged, accounts):
-        ranking = rank(observed, weights, undone=[(link.first, link.second)])
+        ranking = rank(observed, weights, undone=[*undone, (link.first, link.second)])
         what = f"without the link of {link.first} and {link.second}"
         varied.append((what, _places(ranking.leads)))
     for number, thinned in enumerate(_thinned(observed, seed), 1):
-        varied.append((f"30 % of posts unseen, {number}", _places(rank(thinned, weights).leads)))
+        varied.append(
+            (
+                f"30 % of posts unseen, {number}",
+                _places(rank(thinned, weights, undone=undone).leads),
+            )
+        )
     return {
         account: Sensitivity(
             account,

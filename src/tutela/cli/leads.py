@@ -137,8 +137,8 @@ def explain(
             raise UsageError("the newest ranking has no place for the other", code="not_ranked")
         write(rows.ranked(one, accounts.get(account)))
         write(rows.ranked(other, accounts.get(against)))
-        for difference in versus.versus(one, other):
-            write(rows.difference(difference))
+        for row in rows.comparison(versus.versus(one, other)):
+            write(row)
     return 0
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from tutela.actors.explain import Comparison, Difference
 from tutela.actors.linking import LinkInfo
 from tutela.actors.marking import Marked
 from tutela.actors.ranking import RankedInfo, RankingInfo
 from tutela.actors.release import LeadInfo
-from tutela.actors.versus import Difference
 from tutela.cli import output
 from tutela.core.time import iso
 from tutela.observation.find import AccountInfo
@@ -20,7 +20,7 @@ COLUMNS = (
     *("v", "type", "ranking", "made_at", "weights", "seen", "ranked", "withheld"),
     *("place", "best_place", "worst_place", "account", "members", "handle", "site"),
     *("lower", "score", "kind", "about", "points", "factors", "posts", "sentence", "value"),
-    *("without", "one_points", "other_points", "link", "other", "tier", "bits", "state"),
+    *("without", "link", "other", "tier", "bits", "state"),
     *("mark", "reason", "since", "lead", "expires_at", "log_event"),
 )
 
@@ -70,16 +70,10 @@ def explanation(one: RankedInfo, account: AccountInfo | None) -> Iterator[Row]:
             }
 
 
-def difference(one: Difference) -> Row:
-    """Return the row of a difference between two accounts."""
-    return {
-        "v": VERSION,
-        "type": "difference",
-        "kind": one.kind,
-        "one_points": round(one.one_points, 3),
-        "other_points": round(one.other_points, 3),
-        "points": round(one.points, 3),
-    }
+def comparison(found: Comparison) -> Iterator[Row]:
+    """Yield the rows of what sets one account above another."""
+    for one in (*found.differences, Difference("what ranks", found.points)):
+        yield {"v": VERSION, "type": "difference", "about": one.what, "points": one.points}
 
 
 def link(one: LinkInfo) -> Row:
@@ -161,14 +155,11 @@ def _counter(row: output.Row) -> str:
 
 def _sensitivity(row: output.Row) -> str:
     place = "no lead" if row["place"] is None else f"place {row['place']}"
-    return f"  without {row['without']}: {place}"
+    return f"  {row['without']}: {place}"
 
 
 def _difference(row: output.Row) -> str:
-    return (
-        f"  {row['kind']:<12} {row['one_points']:>8.1f} beside {row['other_points']:>8.1f}: "
-        f"{row['points']:+.1f}"
-    )
+    return f"  {row['points']:>+9.1f}  {row['about']}"
 
 
 def _link(row: output.Row) -> str:

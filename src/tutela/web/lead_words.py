@@ -11,7 +11,6 @@ TERMS = {
     "spread": N_("On several sites"),
     "recency": N_("Active lately"),
     "markers": N_("Signs of abuse in person, confirmed"),
-    "bound": N_("What ranks: the lower bound"),
 }
 
 FACTORS = {
@@ -21,7 +20,16 @@ FACTORS = {
     "shown": N_("shown or linked"),
     "first seen": N_("seen here first"),
     "views": N_("views"),
+    "views (assumed)": N_("views, assumed"),
 }
+
+# What sets one account above another, as `actors.explain` says it.
+DIFFERENCES = (
+    *(N_("number of things"), N_("severity of its things"), N_("how far their lists are believed")),
+    *(N_("exact hits instead of likeness"), N_("showing instead of linking")),
+    *(N_("being first with them"), N_("how many saw them"), N_("a few things of great worth")),
+    *(N_("what is not sure of it"), N_("context")),
+)
 
 COUNTER = {
     "one_source": N_("Everything is on one list only"),

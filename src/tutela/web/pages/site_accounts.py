@@ -167,7 +167,7 @@ def _page(
         mark_kinds=words.MARKS,
         words=words,
         other=other_account,
-        differences=versus.versus(ranked, other) if ranked and other else [],
+        comparison=versus.versus(ranked, other) if ranked and other else None,
         **context,
     )
 
