@@ -30,7 +30,8 @@ KEYWORDS = {"_": None, "N_": None, "gettext": None, "ngettext": (1, 2)}
 ROOMS = ("access", "actors", "casework", "web")
 MODULES = (
     *("exchange/entries.py", "exchange/feedback.py", "exchange/lists.py"),
-    *("observation/find.py", "observation/sealing.py", "observation/show.py"),
+    *("observation/find.py", "observation/find_sites.py"),
+    *("observation/sealing.py", "observation/show.py"),
 )
 ERRORS = frozenset(
     {"AccessError", "ConflictError", "InputError", "IntegrityError", "ServiceError", "UsageError"}

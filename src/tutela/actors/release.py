@@ -78,7 +78,7 @@ def propose(tx: Connection, who: Principal, case_id: CaseId, account_id: int, by
             code="not_ranked",
             hint="rank the accounts of the case; what is withheld has none",
         )
-    _refuse_withheld(tx, who, case_id, found.members, by)
+    _refuse_withheld(tx, who, case_id, (*found.members, *found.explanation["mirrored"]), by)
     for one in listed(tx, who, case_id):
         if one.account_id == found.account_id and one.state in {PROPOSED, RELEASED}:
             raise ConflictError(
@@ -301,7 +301,8 @@ def _fit(  # noqa: PLR0913, PLR0917 as `release`
             code="old_ranking",
             hint="rank again, and propose the account anew",
         )
-    _refuse_withheld(tx, who, case_id, lead.members, by)
+    copies = lead.explanation["explanation"]["mirrored"]
+    _refuse_withheld(tx, who, case_id, (*lead.members, *copies), by)
     low, high = lead.explanation["best_place"], lead.explanation["worst_place"]
     if place is None or not low <= place <= high:
         raise UsageError(

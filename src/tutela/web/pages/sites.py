@@ -9,7 +9,7 @@ from tutela.access.model import Permission
 from tutela.casework import case as cases
 from tutela.core.ids import CaseId
 from tutela.edge.routes import reads
-from tutela.observation import find
+from tutela.observation import find_sites
 from tutela.web import lead_words as words
 from tutela.web.office import Asked, office, who
 from tutela.web.pages.cases import case_page
@@ -23,8 +23,8 @@ def list_(request: Asked, case_id: FromPath[int]) -> Response[str]:
     asker, case = who(request), CaseId(case_id)
     with office(request).database.read() as tx:
         info = cases.info(tx, asker, case)
-        found = find.sites(tx, asker, case)
-        hits = find.hits_by_list(tx, asker, case)
+        found = find_sites.sites(tx, asker, case)
+        hits = find_sites.hits_by_list(tx, asker, case)
     hosts = {one.id: one.host for one in found}
     return case_page(
         request, "pages/leads/sites.html", case_id, case=info, sites=found, hosts=hosts, hits=hits
@@ -37,11 +37,11 @@ def page(request: Asked, case_id: FromPath[int], site_id: FromPath[int]) -> Resp
     asker, case = who(request), CaseId(case_id)
     with office(request).database.read() as tx:
         info = cases.info(tx, asker, case)
-        site = find.site(tx, asker, case, site_id)
-        others = find.sites(tx, asker, case)
-        hits = find.hits_by_list(tx, asker, case, site_id)
-        threads = find.threads(tx, asker, case, site_id, MOST_ROWS)
-        pages = find.pages(tx, asker, case, site_id, MOST_ROWS)
+        site = find_sites.site(tx, asker, case, site_id)
+        others = find_sites.sites(tx, asker, case)
+        hits = find_sites.hits_by_list(tx, asker, case, site_id)
+        threads = find_sites.threads(tx, asker, case, site_id, MOST_ROWS)
+        pages = find_sites.pages(tx, asker, case, site_id, MOST_ROWS)
     mirrors = [one for one in others if one.mirror_of == site_id or one.id == site.mirror_of]
     return case_page(
         request,
