@@ -87,8 +87,8 @@ class TorNetwork:
     def run(self, *words: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
         """Run a program in the network to its end."""
         command = [*self.within, *map(str, words)]
-        settings = {"check": True, "capture_output": True, "text": True, "timeout": 120, **options}
-        return subprocess.run(command, **settings)
+        settings = {"capture_output": True, "text": True, "timeout": 120, **options}
+        return subprocess.run(command, check=True, **settings)
 
     def popen(self, *words: str | Path, **options: object) -> subprocess.Popen[bytes]:
         """Start a program in the network; it is killed with it."""

@@ -12,6 +12,7 @@ from typing import Any, cast
 from aiohttp import AddrInfoType, TCPConnector, ThreadedResolver
 from aiohttp.abc import ResolveResult
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp_socks import ProxyConnector, ProxyError
 from python_socks import ProxyConnectionError, ProxyType
 from python_socks.async_.asyncio.v2 import Proxy
@@ -22,11 +23,19 @@ from tutela.fetch.address import Address
 from tutela.fetch.way import Clear, Tor, Way, check_ip, refusal
 
 _UNIX = "unix:"
+_BLANK = b"\r\n\r\n"
+# How many bytes may come over the wire for each of a body, beyond a slack.
+_FRAMING = 3
+_SLACK_BYTES = 64 << 10
 _REPLY = re.compile(r"0X([0-9A-F]{2})\b")
 
 
 class _Handler(ResponseHandler):
-    """Ends a connection whose head grows too long, whatever it is made of."""
+    """Ends a connection whose head is too long, or whose body is little but framing.
+
+    A byte in each chunk costs us six on the wire and much time; an endless extension of a chunk, or
+    trailers without end, bring nothing at all.
+    """
 
     def __init__(
         self,
@@ -37,22 +46,39 @@ class _Handler(ResponseHandler):
         super().__init__(loop)
         # A writer that nobody holds closes its connection when it is collected.
         self._writer = writer
-        self._left_bytes = head_bytes
+        self._head_bytes = head_bytes
         self._headed = False
+        self._body: StreamReader | None = None
+        self._wire_bytes = 0
+        self._ended = False
 
     def data_received(self, data: bytes) -> None:
+        # A head is read for itself: what is wrong in or after the body must not make it unread.
+        while not self._headed and not self._ended and _BLANK in data:
+            head, mark, data = data.partition(_BLANK)
+            self._take(head + mark)
+        if not self._ended:
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
         super().data_received(data)
-        if not self._headed:
-            self._left_bytes -= len(data)
-            self._check()
+        self._wire_bytes += len(data)
+        if not self._headed and self._wire_bytes > self._head_bytes:
+            self._end("the headers are too long", "headers")
+        elif self._body is not None:
+            most = _FRAMING * self._body.total_bytes + self._head_bytes + _SLACK_BYTES
+            if self._wire_bytes > most:
+                self._end("the body is little but framing", "damaged")
 
     def feed_data(self, data: Any, size: int = 0) -> None:
         message = data[0]
         # Interim answers (1xx) may be endless; the head ends with the first that is none.
         if message.code >= 200 and not self._headed:
             self._headed = True
-            self._left_bytes -= sum(len(name) + len(value) for name, value in message.raw_headers)
-            self._check()
+            self._body = None if data[1] is EMPTY_PAYLOAD else data[1]
+            size_bytes = sum(len(name) + len(value) for name, value in message.raw_headers)
+            if self._wire_bytes + size_bytes > self._head_bytes:
+                self._end("the headers are too long", "headers")
         super().feed_data(data, size)
 
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
@@ -61,11 +87,11 @@ class _Handler(ResponseHandler):
             self._payload.set_exception(exc, *cause)
         super().set_exception(exc, *cause)
 
-    def _check(self) -> None:
-        if self._left_bytes < 0:
-            self.set_exception(FetchError("the headers are too long", code="headers"))
-            if self.transport is not None:
-                self.transport.close()
+    def _end(self, sentence: str, code: str) -> None:
+        self._ended = True
+        self.set_exception(FetchError(sentence, code=code))
+        if self.transport is not None:
+            self.transport.close()
 
 
 class _Resolver(ThreadedResolver):
@@ -144,7 +170,10 @@ class _Through(ProxyConnector):
             rdns=True,
             forward=_Socket(self._socket) if self._socket else None,
         )
-        stream = await proxy.connect(host, port, dest_ssl=ssl, timeout=timeout)
+        try:
+            stream = await proxy.connect(host, port, dest_ssl=ssl, timeout=timeout)
+        except EOFError as error:
+            raise ProxyError("the port closed the connection") from error
         transport = cast("asyncio.Transport", stream.writer.transport)
         handler = _Handler(self._loop, self._head_bytes, stream.writer)
         transport.set_protocol(handler)

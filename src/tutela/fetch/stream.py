@@ -334,7 +334,8 @@ class Client:
 async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
     """Keep the library from sending a request again whose connection was closed.
 
-    It does for these errors (ClientOSError is one of the first kind); a site must not see two requests where one was leased.
+    It does for these errors (ClientOSError is an OSError); a site must not see two requests where
+    one was leased.
     """
     try:
         return await handler(request)
