@@ -3,7 +3,7 @@
 The network is the private one of the tests, in a network namespace: three authorities, three
 relays, an exit, the host of six onion services, one server for them, one client's tor and the
 load, all on this machine. The peer is aiohttp with aiohttp-socks as it comes, through the same
-SOCKS port, whose connections are kept; ours are made anew for each request.
+SOCKS port.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "tests")]
 
 import tornet  # noqa: E402 found by the path above
-
 from tutela.core.errors import FetchError  # noqa: E402 likewise
 from tutela.fetch.stream import Client  # noqa: E402 likewise
 from tutela.fetch.tor import TorProcess  # noqa: E402 likewise
@@ -71,7 +70,8 @@ async def _first(tor: TorProcess, host: str, begin: float) -> None:
                 async with asyncio.timeout(6), client.get(f"http://{host}/page", turn=turn):
                     return
             except (FetchError, TimeoutError) as error:
-                print(f"after {time.monotonic() - begin:.0f} s: {error or 'no answer yet'}")
+                said = str(error) or "no answer yet"
+                print(f"after {time.monotonic() - begin:.0f} s: {said}")
                 await asyncio.sleep(0.5)
     raise RuntimeError("no page came")
 

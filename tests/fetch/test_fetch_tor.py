@@ -90,7 +90,7 @@ def test_each_host_of_each_case_has_circuits_of_its_own(tor_network: TorNetwork,
         for outcome in outcomes(tor.way(case), *(f"http://{host}/" for host in hosts)):
             assert outcome.code == ""
     addresses = [read(f"http://{host}/") for host in hosts]
-    names = {tor.way(case).socks_name(one) for case in ("one", "two") for one in addresses}
+    names = {tor.way(case).socks_name(one.host) for case in ("one", "two") for one in addresses}
     assert len(names) == 4
     control = Control(Path(tor.way("x").onion.removeprefix("unix:")).with_name("control"), 0)
     used = [

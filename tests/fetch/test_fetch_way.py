@@ -28,14 +28,16 @@ def tor(case: str = "case", onion: str = "", clear: str = "") -> Tor:
 def test_another_case_host_or_turn_has_another_name():
     one, other = read(f"http://{ONION}/"), read(f"http://b{ONION[1:]}/")
     names = [
-        tor().socks_name(one),
-        tor().socks_name(other),
-        tor("case2").socks_name(one),
-        tor().socks_name(one, 1),
-        tor("cas").socks_name(read(f"http://e.{ONION}/")),
+        tor().socks_name(one.host),
+        tor().socks_name(other.host),
+        tor("case2").socks_name(one.host),
+        tor().socks_name(one.host, 1),
+        tor("cas").socks_name(read(f"http://e.{ONION}/").host),
     ]
     assert len(set(names)) == len(names)
-    assert tor().socks_name(one) == tor().socks_name(read(f"https://{ONION.upper()}:81/a?b"))
+    assert tor().socks_name(one.host) == tor().socks_name(
+        read(f"https://{ONION.upper()}:81/a?b").host
+    )
     assert all("case" not in name and "onion" not in name for name in names)
 
 
@@ -176,7 +178,7 @@ def test_each_reply_of_tor_has_its_code(reply: int):
     outcome, asked = through(bytes([5, reply]), "")
     assert outcome.code == REPLIES[reply]
     assert ONION not in outcome.sentence
-    assert asked[0].decode() == tor().socks_name(read(f"http://{ONION}/"))
+    assert asked[0].decode() == tor().socks_name(read(f"http://{ONION}/").host)
     assert asked[1] == ONION.encode() + (8080).to_bytes(2)
 
 
