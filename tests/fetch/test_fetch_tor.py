@@ -36,18 +36,23 @@ BOUNDS = Bounds(total_s=40.0)
 @pytest.fixture(scope="module")
 def tor(tor_network: TorNetwork, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TorProcess]:
     """A client's tor; the site of the first onion service is there."""
-    tor_network.serve(PAGES, 9001)
-    with TorProcess(tor_network.settings(tmp_path_factory.mktemp("tor"))) as running:
+    with (
+        tor_network.serving(PAGES, 9001),
+        TorProcess(tor_network.settings(tmp_path_factory.mktemp("tor"))) as running,
+    ):
         yield running
 
 
 def outcomes(way: Way, *urls: str, **options: object) -> list[Outcome]:
-    """Ask for all at once; what hangs is asked for again under another name, as a crawler does."""
+    """Ask for all at once; what hangs is asked for again under another name, as a crawler does.
+
+    So is what has no descriptor: votes change every ten seconds who keeps them.
+    """
 
     async def one(client: Client, url: str) -> Outcome:
         for turn in range(3):
             outcome = await fetched(client, url, Outcome(), turn=turn, **options)
-            if outcome.code != "timeout":
+            if outcome.code not in {"timeout", "no_descriptor"}:
                 break
         return outcome
 
@@ -134,10 +139,10 @@ def test_the_clear_web_is_reached_through_the_exit(tor: TorProcess):
 def test_any_certificate_of_an_onion_service_is_taken_only_when_asked(
     tor_network: TorNetwork, tor: TorProcess, tmp_path: Path
 ):
-    tor_network.serve(PAGES, 9002, str(certificate(tmp_path, "another.example")))
     url = f"https://{tor_network.onion(9002, 443)}/page"
-    assert outcomes(tor.way("case"), url)[0].code == "tls"
-    (outcome,) = outcomes(tor.way("case"), url, any_certificate=True)
+    with tor_network.serving(PAGES, 9002, str(certificate(tmp_path, "another.example"))):
+        assert outcomes(tor.way("case"), url)[0].code == "tls"
+        (outcome,) = outcomes(tor.way("case"), url, any_certificate=True)
     assert outcome.body == PAGE
 
 

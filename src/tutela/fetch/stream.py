@@ -218,7 +218,7 @@ class Client:
         Args:
             url: What to ask for.
             bounds: What it may take, instead of the client's.
-            turn: Another number means other circuits through Tor.
+            turn: Another number means other circuits through Tor; few, each has its connections.
             cookie: A session that an officer has and gave, sent with this request alone.
             any_certificate: Whether an onion service may have any certificate: its address is
                 already its key.
