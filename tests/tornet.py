@@ -211,12 +211,12 @@ class Control:
     def __init__(self, path: Path, until: float) -> None:
         self._begun: Counter[str] = Counter()
         self._done: Counter[str] = Counter()
-        while not path.exists():
-            assert time.monotonic() < until, "the host of the onion services does not start"
-            time.sleep(0.05)
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(60)
-        self._socket.connect(str(path))
+        # The socket is there a moment before anybody listens.
+        while self._socket.connect_ex(str(path)):
+            assert time.monotonic() < until, "the host of the onion services does not start"
+            time.sleep(0.05)
         self._lines = self._socket.makefile("r", newline="\r\n")
         self.ask("AUTHENTICATE")
         self.ask("SETEVENTS HS_DESC")

@@ -97,7 +97,9 @@ def test_each_host_of_each_case_has_circuits_of_its_own(tor_network: TorNetwork,
     addresses = [read(f"http://{host}/") for host in hosts]
     names = {tor.way(case).socks_name(one.host) for case in ("one", "two") for one in addresses}
     assert len(names) == 4
-    control = Control(Path(tor.way("x").onion.removeprefix("unix:")).with_name("control"), 0)
+    control = Control(
+        Path(tor.way("x").onion.removeprefix("unix:")).with_name("control"), time.monotonic()
+    )
     used = [
         re.search(r'SOCKS_USERNAME="(\w+)"', line) for line in control.ask("GETINFO circuit-status")
     ]
