@@ -85,6 +85,8 @@ class Resolver:
         authority = url.partition("://")[2].partition("/")[0]
         if not authority or "@" in authority or len(url) > MAX_URL:
             return ""
+        if "[" in authority and not host_of(url):
+            return ""
         return url
 
     def _joined(self, pointer: str) -> str:

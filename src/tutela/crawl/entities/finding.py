@@ -87,7 +87,7 @@ class Names:
         if self._certificates and not quoted and "PGP SIGNED" in text:
             wanted = handle.normal(author)
             for signed in pgp.signatures(text, self._certificates):
-                named = bool(wanted) and wanted in " ".join(signed.text.casefold().split())
+                named = bool(wanted) and handle.names(signed.text, wanted)
                 seen[EntityKind.PGP_KEY, signed.fingerprint] = EntitySeen(
                     EntityKind.PGP_KEY,
                     signed.fingerprint,

@@ -54,6 +54,12 @@ def normal(handle: str) -> str:
 _UNSEEN = frozenset({"Cf", "Cc", "Cs", "Co", "Cn"})
 
 
+def names(text: str, wanted: str) -> bool:
+    """Whether a text names a handle, given in normal form, as a word of its own."""
+    told = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", told) is not None
+
+
 def skeleton(handle: str) -> str:
     """Return what a handle looks like: equal for handles that may be taken for each other."""
     plain = unicodedata.normalize("NFD", normal(handle))
