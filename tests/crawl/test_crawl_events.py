@@ -86,7 +86,8 @@ def test_a_list_of_thanks_is_of_those_who_thank():
 
 def test_media_and_links_elsewhere_are_events_and_own_pages_are_not():
     (post,) = posts(
-        '<img src="/a.png"> <a href="/faq">f</a> <a href="https://x.test/b">b</a> <a href="/c.jpg">c</a>'
+        '<img src="/a.png"> <a href="/faq">f</a> <a href="https://x.test/b">b</a>'
+        ' <a href="/c.jpg">c</a>'
     )
     assert [(event.kind, event.about) for event in post.events] == [
         (EventKind.MEDIA, "http://board.test/a.png"),

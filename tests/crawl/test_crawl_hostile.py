@@ -24,7 +24,8 @@ def page(html: str | bytes, url: str = URL, content_type: str = "text/html") -> 
 def post(number: int, name: str, words: str, extra: str = "") -> str:
     return (
         f'<div class="post" id="p{number}"><p class="author"><a class="username">{name}</a>'
-        f' <time datetime="2024-01-05T10:00:00Z"></time></p><div class="content">{words}</div>{extra}</div>'
+        ' <time datetime="2024-01-05T10:00:00Z"></time></p>'
+        f'<div class="content">{words}</div>{extra}</div>'
     )
 
 
@@ -203,8 +204,8 @@ def test_a_forged_double_does_not_take_the_place_of_a_post():
         "&gt; I offer stamps<br>&gt; many<br>mine",
         "On Fri, 5 Jan 2024, Victor wrote:<br>&gt; I offer stamps<br><br>mine",
         "mine<br>-----Original Message-----<br>From: Victor<br>I offer stamps",
-        '<div class="quotetitle">Victor wrote:</div><div class="quotecontent">I offer stamps</div>mine',
-        '<table><tr><td class="alt2">Originally Posted by Victor: I offer stamps</td></tr></table>mine',
+        '<p class="quotetitle">Victor wrote:</p><p class="quotecontent">I offer stamps</p>mine',
+        '<table><tr><td class="alt2">Originally Posted: I offer stamps</td></tr></table>mine',
         '<span style="display:none">I offer stamps</span>mine',
         '<p hidden>I offer stamps</p><div style="VISIBILITY : hidden">I offer stamps</div>mine',
         '<style>.z9{color:red;display:none}</style><i class="z9">I offer stamps</i>mine',
@@ -220,7 +221,7 @@ def test_words_of_others_are_not_credited(words):
 
 
 def test_media_links_and_names_in_quotes_are_not_the_quoters():
-    quote = '<blockquote>see <img src="/a.png"> <a href="https://x.test/">x</a> v@x.example</blockquote>'
+    quote = '<q>see <img src="/a.png"> <a href="https://x.test/">x</a> v@x.example</q>'
     (seen,) = page(post(1, "Anna", f"{quote} mine, a@x.example")).posts
     assert [(media.url, media.role) for media in seen.media] == [
         ("http://board.test/a.png", MediaRole.QUOTED)
@@ -308,5 +309,5 @@ def test_links_are_absolute_and_of_the_web(pointer, wanted):
 
 
 def test_a_refresh_is_a_link():
-    html = '<meta http-equiv="Refresh" content="0; URL=\'/next\'"><meta http-equiv="refresh" content="1">'
+    html = '<meta http-equiv="Refresh" content="0; URL=\'/next\'"><meta http-equiv="refresh">'
     assert page(html).links == ("http://board.test/next",)

@@ -39,8 +39,8 @@ class Resolver:
 
     Args:
         url: Of the page.
-        base: What the page says its base is. It counts only where it is an address of the web, and an
-            onion page has an onion base and no other page has.
+        base: What the page says its base is. It counts only where it is an address of the web; an
+            onion page must have an onion base, and no other page may.
     """
 
     def __init__(self, url: str, base: str = "") -> None:

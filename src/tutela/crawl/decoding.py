@@ -97,8 +97,8 @@ def media_type(content_type: str) -> str:
 def decode(body: bytes, content_type: str) -> tuple[str, bool]:
     """Return the text of a page and whether its end was cut off.
 
-    The charset is that of a byte-order mark, else of the header, else of a `meta` in the first 2 KiB,
-    else UTF-8; what is none of it becomes U+FFFD. NUL bytes become U+FFFD too.
+    The charset is that of a byte-order mark, else of the header, else of a `meta` in the first
+    2 KiB, else UTF-8; what is none of it becomes U+FFFD. NUL bytes become U+FFFD too.
     """
     cut = len(body) > PAGE_BYTES
     body = body[:PAGE_BYTES]

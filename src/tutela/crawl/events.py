@@ -1,7 +1,7 @@
 """What people do in posts: offer, ask, link, answer, thank and post media.
 
-From structure, and from words that the agency supplies: we ship no list of such words. Each event says
-by what it was recognised, and none of them concludes anything.
+From structure, and from words that the agency supplies: we ship no list of such words. Each event
+says by what it was recognised, and none of them concludes anything.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def _folded(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold()
 
 
-def events(
+def events(  # noqa: PLR0913 what a post holds
     text: str,
     *,
     host: str,

@@ -1,7 +1,7 @@
 """Mirrors: how alike two sites are, by what was read of them.
 
-A sketch of a site holds no words: only hashes of its posts, its accounts and its titles. That one is a
-mirror of the other is suggested, with the reasons; a person decides.
+A sketch of a site holds no words: only hashes of its posts, its accounts and its titles. That one
+is a mirror of the other is suggested, with the reasons; a person decides.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def sketch(pages: Iterable[PageSeen]) -> Sketch:
 
 
 def joined(one: Sketch, other: Sketch) -> Sketch:
-    """Return the sketch of more pages of one site; the simhash is that of the first that has one."""
+    """Return the sketch of more pages of one site; the simhash is the first that there is."""
     return Sketch(
         _least(one.posts | other.posts),
         _least(one.accounts | other.accounts),
@@ -90,8 +90,9 @@ def joined(one: Sketch, other: Sketch) -> Sketch:
 def likeness(one: Sketch, other: Sketch) -> Likeness:
     """Say how alike two sites are.
 
-    Posts decide: the share of the smaller site's posts that the other has too, since nobody has read
-    all of either. Accounts and titles in common only support it: people use one name on many sites.
+    Posts decide: the share of the smaller site's posts that the other has too, since nobody has
+    read all of either. Accounts and titles in common only support it: people use one name on
+    many sites.
     """
     common = len(one.posts & other.posts)
     if common < LEAST_POSTS:

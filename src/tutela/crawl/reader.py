@@ -1,7 +1,7 @@
 """Reading pages in confined processes: bytes go in, observations come out.
 
-A page that kills its reader, or keeps it too long, is an error of that page; the next one is read by a
-fresh process.
+A page that kills its reader, or keeps it too long, is an error of that page; the next one is read
+by a fresh process.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class _Handler:
 
 
 class Reader:
-    """Reads pages in confined processes. Like `Pool`: create it early, and drive it from one thread.
+    """Reads pages in confined processes. As for `Pool`: create it early, use it from one thread.
 
     Args:
         terms: Words that the agency supplies.

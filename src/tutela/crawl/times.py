@@ -27,7 +27,7 @@ _MONTH = (
     r"(?P<month>jan|feb|mar|mär|mrz|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez)[a-zä]{0,7}\.?"
 )
 _CLOCK = (
-    r"(?:[,;\s]{0,4}(?:at|um|@|-|–|»)?[,\s]{0,4}(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}))?"
+    r"(?:[,;\s]{0,4}(?:at|um|@|-|\u2013|»)?[,\s]{0,4}(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}))?"
     r"\s{0,2}(?P<half>[ap]\.?m)?\.?\s{0,2}(?P<zone>z\b|utc\b|gmt\b|[+-]\d{2}:?\d{2})?)?"
 )
 _ISO = re.compile(
@@ -51,11 +51,12 @@ _UNIX_ATTRIBUTES = ("data-utc", "data-time", "data-timestamp", "data-unixtime", 
 _TEXT_CHARACTERS = 300
 
 _NOW = re.compile(
-    r"(?:it is currently|current time:?|server time:?|the time is now|time now is|aktuelle zeit:?|es ist)"
+    r"(?:it is currently|current time:?|server time:?|the time is now|time now is|aktuelle zeit:?)"
     r"\s{0,3}([^\n]{6,60})"
 )
 _ZONE = re.compile(
-    r"(?:all times are|time ?zone:?|alle zeiten sind)\s{0,3}(?:utc|gmt)\s{0,2}(?:([+-])\s?(\d{1,2})(?::?(\d{2}))?)?"
+    r"(?:all times are|time ?zone:?|alle zeiten sind)\s{0,3}(?:utc|gmt)"
+    r"\s{0,2}(?:([+-])\s?(\d{1,2})(?::?(\d{2}))?)?"
 )
 
 

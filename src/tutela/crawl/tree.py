@@ -1,7 +1,7 @@
 """A page as a bounded tree of our own: built in one pass, with what readers look for by name.
 
-The parser's tree is left as soon as it was walked: asking it again and again by selectors costs more
-than all that is done here, and its nodes do not say whether one lies inside another.
+The parser's tree is left as soon as it was walked: asking it again and again by selectors costs
+more than all that is done here, and its nodes do not say whether one lies inside another.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Node:
         self.end = begin
         self.children: list[Node | str] = []
         self.classes: tuple[str, ...] = ()
-        self.hidden = False if parent is None else parent.hidden
+        self.hidden: bool = False if parent is None else parent.hidden
 
     def get(self, name: str) -> str:
         """Return an attribute, empty where there is none."""
@@ -62,10 +62,11 @@ class Node:
     def words(self, limit: int = 400) -> str:
         """Return what the element shows, spaces folded, at most so many characters of it."""
         parts: list[str] = []
-        self._gather(parts, limit)
+        self.gather(parts, limit)
         return " ".join("".join(parts).split())[:limit]
 
-    def _gather(self, parts: list[str], left: int) -> int:
+    def gather(self, parts: list[str], left: int) -> int:
+        """Add what the element shows to `parts`; return how many characters are left to take."""
         for child in self.children:
             if left <= 0:
                 break
@@ -73,7 +74,7 @@ class Node:
                 parts.append(child[: left * 4])
                 left -= len(child)
             elif not child.hidden:
-                left = child._gather(parts, left)
+                left = child.gather(parts, left)
         if self.tag not in _INLINE:
             parts.append(" ")
         return left
@@ -169,7 +170,7 @@ class _Builder:
         self.tree = Tree()
         self._concealed = concealed
 
-    def build(self, top: LexborNode) -> None:
+    def build(self, top: LexborNode) -> None:  # noqa: C901 one loop, run for every node
         """Walk in the order of the page: down to the first child, else on to the next node."""
         tree = self.tree
         tagged, add = tree.tagged, self._entered

@@ -30,7 +30,7 @@ _COUNT = re.compile(r"\d[\d,. ]{0,14}")
 
 
 class Grammar(msgspec.Struct, frozen=True, kw_only=True):
-    """By which names a software marks posts: classes, `#` and the beginning of an id, `<` and a tag.
+    """By which names a software marks posts: classes, `#` and how an id begins, `<` and a tag.
 
     Where several names are given, the first that is there counts.
 
@@ -127,7 +127,7 @@ def posts(grammar: Grammar, page: Page) -> Iterator[Found]:
 
 
 def _present(grammar: Grammar, tree: Tree) -> Grammar:
-    """Return a grammar without the names that a page has nowhere: each is asked for in every post."""
+    """Return a grammar without names that a page has nowhere: each is asked for in every post."""
     kept = {
         part: tuple(name for name in getattr(grammar, part) if tree.inside(tree.root, name))
         for part in _OF_POSTS
@@ -183,7 +183,7 @@ class Marked:
         return None
 
     def containers(self) -> Iterator[tuple[Node, Node | None]]:
-        """Yield containers with their bodies; what lies in a body is content, whatever it looks like."""
+        """Yield containers with their bodies; what lies in a body is content."""
         written_until = taken = 0
         for node in self._candidates:
             if node.begin <= written_until:
