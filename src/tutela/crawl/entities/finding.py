@@ -96,6 +96,8 @@ class Names:
                     names_author=named,
                 )
         for finder in self._finders:
+            if not finder.hint(text):
+                continue
             for tried, name in enumerate(finder.find(text), 1):
                 if len(seen) >= MAX_NAMES or tried > _MAX_TRIED:
                     break
