@@ -11,6 +11,7 @@ from urllib.parse import urljoin, urlsplit
 MAX_URL = 2_048  # characters
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.\-]*:", re.IGNORECASE)
+_PLAIN = re.compile(r"https?://([a-z0-9.-]{1,253})(?=[/?]|$)")
 _WEB = re.compile(r"https?:", re.IGNORECASE)
 _DIRT = re.compile(r"[\t\n\r]")
 _ENDS = "".join(map(chr, range(33)))
@@ -28,6 +29,9 @@ def looks_like_media(url: str) -> bool:
 
 def host_of(url: str) -> str:
     """Return the host of an absolute address, in lower case."""
+    plain = _PLAIN.match(url)
+    if plain is not None:
+        return plain[1]
     try:
         return urlsplit(url).hostname or ""
     except ValueError:

@@ -68,7 +68,7 @@ class _Handler:
         reply(reading.encode(seen))
 
     def _tidy(self) -> None:
-        """Collect garbage now and then only: a page leaves next to none, and looking costs a tenth."""
+        """Collect garbage now and then only: a page leaves next to none."""
         if self._pages == 0:
             gc.freeze()
             gc.disable()

@@ -81,20 +81,12 @@ class Names:
             quoted: It is a quote.
             author: The handle of who wrote it, for signatures that speak of it.
         """
-        seen: dict[tuple[EntityKind, str], EntitySeen] = {}
         if not self._finders or not text:
             return
+        seen: dict[tuple[EntityKind, str], EntitySeen] = {}
         if self._certificates and not quoted and "PGP SIGNED" in text:
-            wanted = handle.normal(author)
-            for signed in pgp.signatures(text, self._certificates):
-                named = bool(wanted) and handle.names(signed.text, wanted)
-                seen[EntityKind.PGP_KEY, signed.fingerprint] = EntitySeen(
-                    EntityKind.PGP_KEY,
-                    signed.fingerprint,
-                    checked=True,
-                    verified=True,
-                    names_author=named,
-                )
+            for entity in self._verified(text, author):
+                seen[entity.kind, entity.value] = entity
         for finder in self._finders:
             if not finder.hint(text):
                 continue
@@ -109,3 +101,15 @@ class Names:
                 return
             self.left -= 1
             yield entity
+
+    def _verified(self, text: str, author: str) -> Iterator[EntitySeen]:
+        """Yield the keys by which signatures in a text hold."""
+        wanted = handle.normal(author)
+        for signed in pgp.signatures(text, self._certificates):
+            yield EntitySeen(
+                EntityKind.PGP_KEY,
+                signed.fingerprint,
+                checked=True,
+                verified=True,
+                names_author=bool(wanted) and handle.names(signed.text, wanted),
+            )
