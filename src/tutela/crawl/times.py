@@ -48,6 +48,7 @@ _RELATIVE = re.compile(r"\b(?P<word>today|yesterday|heute|gestern)\b" + _CLOCK)
 _AGO = re.compile(r"\b(?P<number>\d{1,4}|an?) (?P<unit>second|minute|hour|day|week)s? ago\b")
 _UNIX = re.compile(r"\d{10}(?:\d{3})?")
 _UNIX_ATTRIBUTES = ("data-utc", "data-time", "data-timestamp", "data-unixtime", "unixtime")
+_WORDLESS = frozenset(("class", "id", "style"))
 _TEXT_CHARACTERS = 300
 
 _NOW = re.compile(
@@ -81,20 +82,21 @@ class Clock:
 
     def of(self, node: Node) -> datetime | None:
         """Return the time that an element says: by an attribute for machines, else in words."""
-        for name in _UNIX_ATTRIBUTES:
-            told = node.get(name)
-            if told and _UNIX.fullmatch(told):
-                return _unix(told)
-        for name in ("datetime", "content", "title", "data-datetime"):
-            told = node.get(name)
-            if told:
-                moment = self.read(told)
+        if len(node.attributes) > len(_WORDLESS & node.attributes.keys()):
+            for name in _UNIX_ATTRIBUTES:
+                told = node.get(name)
+                if told and _UNIX.fullmatch(told):
+                    return _unix(told)
+            for name in ("datetime", "content", "title", "data-datetime"):
+                moment = self.read(node.get(name))
                 if moment is not None:
                     return moment
         return self.read(node.words(_TEXT_CHARACTERS))
 
     def read(self, text: str) -> datetime | None:
         """Return the first time that a text says, in UTC."""
+        if not text:
+            return None
         text = text[:_TEXT_CHARACTERS].lower()
         for pattern in (_ISO, _MONTH_FIRST, _DAY_FIRST, _NUMBERS):
             found = pattern.search(text)
@@ -122,9 +124,9 @@ class Clock:
             day = int(parts["day"] or 0)
         if not 1990 <= year < 2100:
             return None
-        return datetime(
-            year, month, day, *_clock(parts), tzinfo=_zone(parts.get("zone")) or self._zone
-        ).astimezone(UTC)
+        zone = _zone(parts.get("zone")) or self._zone
+        moment = datetime(year, month, day, *_clock(parts), tzinfo=zone)
+        return moment if zone is UTC else moment.astimezone(UTC)
 
     def _relative(self, text: str) -> datetime | None:
         if self.now is None:

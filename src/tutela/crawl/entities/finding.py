@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 import pysequoia
 
@@ -88,15 +89,13 @@ class Names:
             for entity in self._verified(text, author):
                 seen[entity.kind, entity.value] = entity
         for finder in self._finders:
-            if not finder.hint(text):
-                continue
-            for tried, name in enumerate(finder.find(text), 1):
-                if len(seen) >= MAX_NAMES or tried > _MAX_TRIED:
-                    break
+            tried = islice(finder.find(text), _MAX_TRIED) if finder.hint(text) else ()
+            for name in tried:
                 key = (finder.kind, name.value)
-                if name.value and (key not in seen or (name.checked and not seen[key].checked)):
+                known = seen.get(key)
+                if name.value and (known is None or (name.checked and not known.checked)):
                     seen[key] = EntitySeen(finder.kind, name.value, quoted, name.checked)
-        for entity in seen.values():
+        for entity in islice(seen.values(), MAX_NAMES):
             if self.left <= 0:
                 return
             self.left -= 1
