@@ -1,3 +1,4 @@
+# ruff: noqa: E501, PLR0917 pages are written as their software writes them
 """Pages as common software lays them out, made by code; what they say is harmless and invented."""
 
 from __future__ import annotations
@@ -216,9 +217,9 @@ def _lynxchan() -> Sample:
 
     files = '<figure class="uploadCell"><a class="imgLink" href="/.media/blue.png"><img src="/.media/t_blue"></a></figure>'
     two = f'<a class="quoteLink" href="/s/res/81.html#81">&gt;&gt;81</a><br><span class="greenText">&gt;{QUOTED}</span><br>{TWO}'
-    body = post(81, "opCell", "Anna", "01/05/2024 (Fri) 10:00:00", "I have a blue one.", files) + post(
-        82, "postCell", "Bert", "01/05/2024 (Fri) 10:15:00", two
-    )
+    body = post(
+        81, "opCell", "Anna", "01/05/2024 (Fri) 10:00:00", "I have a blue one.", files
+    ) + post(82, "postCell", "Bert", "01/05/2024 (Fri) 10:15:00", two)
     return Sample(
         "LynxChan", Layout.IMAGEBOARD, "http://board.test/s/res/81.html", _page(body), ("81", "82"),
         accounts=("a1b2c3", "a1b2c3"), thread="s/81", answered=True,
