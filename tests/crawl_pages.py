@@ -1,3 +1,4 @@
+# ruff: noqa: E501, PLR0917 pages are written as their software writes them
 """Pages as common software lays them out, made by code; what they say is harmless and invented."""
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -87,8 +88,8 @@ class TorNetwork:
     def run(self, *words: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
         """Run a program in the network to its end."""
         command = [*self.within, *map(str, words)]
-        settings = {"check": True, "capture_output": True, "text": True, "timeout": 120, **options}
-        return subprocess.run(command, **settings)
+        settings = {"capture_output": True, "text": True, "timeout": 120, **options}
+        return subprocess.run(command, check=True, **settings)
 
     def popen(self, *words: str | Path, **options: object) -> subprocess.Popen[bytes]:
         """Start a program in the network; it is killed with it."""
@@ -110,6 +111,17 @@ class TorNetwork:
                     return child
             time.sleep(0.02)
         raise AssertionError(f"nothing serves on port {port}")
+
+    @contextlib.contextmanager
+    def serving(self, script: Path, port: int, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+        """Serve as `serve` does, until the block ends."""
+        child = self.serve(script, port, *words)
+        try:
+            yield child
+        finally:
+            child.kill()
+            child.wait(10)
+            self._children.remove(child)
 
     def onion(self, port: int, virtual_port: int = 80, flags: str = "Detach") -> str:
         """Lead a new onion address to a local port, and return it once it is announced."""
@@ -197,13 +209,14 @@ class Control:
     """A control connection of the tor that hosts onion services (control-spec)."""
 
     def __init__(self, path: Path, until: float) -> None:
-        self._uploaded: set[str] = set()
-        while not path.exists():
-            assert time.monotonic() < until, "the host of the onion services does not start"
-            time.sleep(0.05)
+        self._begun: Counter[str] = Counter()
+        self._done: Counter[str] = Counter()
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(60)
-        self._socket.connect(str(path))
+        # The socket is there a moment before anybody listens.
+        while self._socket.connect_ex(str(path)):
+            assert time.monotonic() < until, "the host of the onion services does not start"
+            time.sleep(0.05)
         self._lines = self._socket.makefile("r", newline="\r\n")
         self.ask("AUTHENTICATE")
         self.ask("SETEVENTS HS_DESC")
@@ -224,14 +237,14 @@ class Control:
                 return said
 
     def announced(self, name: str) -> None:
-        """Wait until a descriptor of the onion service lies with a directory."""
-        while name not in self._uploaded:
+        """Wait until the descriptors of an onion service lie with all directories asked to."""
+        while not self._done[name] or self._done[name] < self._begun[name]:
             self._event(self._lines.readline().strip())
 
     def _event(self, line: str) -> bool:
-        found = re.match(r"650 HS_DESC UPLOADED (\S+)", line)
+        found = re.match(r"650 HS_DESC (UPLOAD|UPLOADED|FAILED) (\S+)", line)
         if found:
-            self._uploaded.add(found[1])
+            (self._begun if found[1] == "UPLOAD" else self._done)[found[2]] += 1
         return line.startswith("650")
 
     def close(self) -> None:

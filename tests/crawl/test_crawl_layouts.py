@@ -104,8 +104,9 @@ def test_a_thread_says_how_often_it_was_read():
 
 def test_a_paste_is_one_post():
     html = (
-        '<html><head><title>Stamps - Pastes</title></head><body><div class="paste-info">by <a class="username"'
-        ' href="/u/Anna">Anna</a> <span class="date">Jan 5th, 2024 10:00</span> <span class="visits">17</span></div>'
+        "<html><head><title>Stamps - Pastes</title></head><body>"
+        '<div class="paste-info">by <a class="username" href="/u/Anna">Anna</a>'
+        ' <span class="date">Jan 5th, 2024 10:00</span> <span class="visits">17</span></div>'
         f"<textarea>{'One blue stamp, to swap. ' * 9}</textarea></body></html>"
     )
     page = read(html.encode(), "http://paste.test/x7Qp", "text/html", Terms())

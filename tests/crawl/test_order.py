@@ -257,6 +257,30 @@ def test_mirrors_share_one_pace(crawl):
         )
 
 
+def test_a_mirror_of_this_machine_is_lifted_by_no_switch(crawl):
+    made = crawl.ordered(site("127.0.0.1"), site("shop.test"))
+    with crawl.database.write() as tx:
+        mirrors.group(tx, crawl.asker, made, ["127.0.0.1", "shop.test"])
+    for host in ("127.0.0.1", "shop.test"):
+        crawl.seed(made, *(f"http://{host}/{n}" for n in range(5)))
+    hosts = [one.host for one in crawl.lease()]
+    assert hosts.count("shop.test") <= 1
+    crawl.due()
+    assert [one.host for one in crawl.lease()].count("shop.test") == 0, "two are in flight"
+    crawl.assert_adds_up()
+
+
+def test_who_knows_a_name_can_ask_whether_pages_led_there(crawl):
+    made = crawl.ordered(site(SITE))
+    (lease,) = crawl.lease()
+    crawl.finish(lease, links=["http://elsewhere.test/1", "http://elsewhere.test/2"])
+    with crawl.database.read() as tx:
+        assert standing.outside(tx, crawl.asker, made, "Elsewhere.test") == 2
+        assert standing.outside(tx, crawl.asker, made, "other.test") == 0
+        with pytest.raises(AccessError):
+            standing.outside(tx, crawl.office.person("supervisor", 1), made, "other.test")
+
+
 def test_status_says_why_each_url_waits(crawl):
     made = crawl.ordered(site("a.test"), page_budget=3, host_pages=2)
     crawl.seed(made, *(f"http://a.test/{n}" for n in range(5)))

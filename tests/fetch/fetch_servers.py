@@ -66,6 +66,27 @@ async def serving(respond: Respond, requests: list[bytes]) -> AsyncIterator[int]
         await asyncio.sleep(0)
 
 
+@contextlib.asynccontextmanager
+async def keeping(
+    respond: Callable[[int, asyncio.StreamWriter], Awaitable[None]], connections: list[int]
+) -> AsyncIterator[int]:
+    """Answer request after request on each connection; count what each carries; give the port."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        place = len(connections)
+        connections.append(0)
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            while not writer.is_closing():
+                await reader.readuntil(b"\r\n\r\n")
+                connections[place] += 1
+                await respond(connections[place], writer)
+                await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
 def says(*parts: bytes) -> Respond:
     """Answer with these bytes and close."""
 

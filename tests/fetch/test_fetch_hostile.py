@@ -10,6 +10,8 @@ import brotli
 import pytest
 from backports import zstd
 from fetch_servers import QUICK, Respond, ask, endless, says
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tutela.fetch.stream import Bounds
 
@@ -53,13 +55,13 @@ HOSTILE: dict[str, tuple[Respond, str]] = {
     ),
     "an endless page": (endless(OK + b"\r\n", b"<p>more</p>" * 1000), "too_large"),
     "an endless chunked page": (endless(CHUNKED, b"400\r\n" + b"x" * 1024 + b"\r\n"), "too_large"),
-    "one byte in each chunk": (endless(CHUNKED, b"1\r\nx\r\n" * 1000), "too_large"),
+    "one byte in each chunk": (endless(CHUNKED, b"1\r\nx\r\n" * 1000), "damaged"),
     "a page that says it is too long": (says(LONG, b"x"), "too_large"),
     "endless headers": (endless(OK, b"X-More: " + b"y" * 100 + b"\r\n"), "headers"),
     "one endless header": (endless(OK + b"X-More: ", b"y" * 1000), "headers"),
     "an endless status": (endless(b"HTTP/1.1 200 ", b"O" * 1000), "headers"),
     "interim answers for ever": (endless(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 99), "headers"),
-    "an endless extension of a chunk": (endless(CHUNKED + b"5;a=", b"b" * 1000), "slow"),
+    "an endless extension of a chunk": (endless(CHUNKED + b"5;a=", b"b" * 1000), "damaged"),
     "endless trailers": (endless(CHUNKED + b"0\r\n", b"X: " + b"y" * 100 + b"\r\n"), "damaged"),
     "headers that drip": (endless(OK, b"X: y\r\n", 0.1), "timeout"),
     "a page that drips": (endless(OK + b"\r\n", b"x", 0.05), "slow"),
@@ -105,6 +107,12 @@ def test_zeros_in_a_page_are_part_of_the_page():
     assert (outcome.code, outcome.body) == ("", b"<html>\x00\x00</html>")
 
 
+@pytest.mark.parametrize("more", [b"<html>more</html>", b"x" * 100_000, OK + b"\r\nmore"])
+def test_what_follows_a_page_is_not_of_it(more: bytes):
+    outcome = ask(says(OK + b"Content-Length: 4\r\n\r\npage" + more))
+    assert (outcome.code, outcome.body) == ("", b"page")
+
+
 @pytest.mark.parametrize("closing", ["at once", "in the head", "by reset"])
 def test_a_request_is_sent_once_also_when_the_connection_is_closed(closing: str):
     async def respond(writer: asyncio.StreamWriter) -> None:
@@ -117,6 +125,34 @@ def test_a_request_is_sent_once_also_when_the_connection_is_closed(closing: str)
     outcome = ask(respond)
     assert outcome.code == "closed"
     assert len(outcome.requests) == 1
+
+
+PARTS = st.sampled_from(
+    [
+        b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.0 302 Found\r\n",
+        b"HTTP/1.1 103 Early Hints\r\n\r\n",
+        b"Content-Length: 9\r\n",
+        b"Transfer-Encoding: chunked\r\n",
+        b"Content-Encoding: gzip\r\n",
+        b"Location: //host\xff.example/\xfe\r\n",
+        b"Retry-After: Thu, 99 Foo 99999 99:99:99 -9999\r\n",
+        b"Content-Type: \xff\xfe\r\n",
+        b"\r\n",
+        b"5\r\nsmall\r\n",
+        b"0\r\n\r\n",
+        gzip.compress(b"small"),
+    ]
+)
+
+
+@settings(deadline=None)
+@given(st.lists(st.one_of(PARTS, st.binary(max_size=9)), max_size=9), st.sampled_from([b"", OK]))
+def test_whatever_is_answered_ends_as_a_page_or_with_a_code(parts: list[bytes], begin: bytes):
+
+    outcome = ask(says(begin + b"".join(parts)))
+    assert outcome.code in {"", "headers", "damaged", "closed", "encoding", "bad_address"}
+    assert (outcome.head is None) <= bool(outcome.code)
 
 
 def test_a_large_page_is_taken_with_little_memory():

@@ -40,7 +40,6 @@ def test_a_request_says_nothing_of_us():
         "Accept",
         "Accept-Language",
         "Accept-Encoding",
-        "Connection",
     }
     assert "python" not in request.lower()
     assert "tutela" not in request.lower()

@@ -22,6 +22,7 @@ _COLUMNS += ["size_bytes", "robots", "trouble", "state", "reason", "count"]
 def report(
     order: int,
     *,
+    linked: str = "",
     format_: Annotated[output.Format, Parameter(name="--format")] = "text",
     break_glass: str = "",
     config: Path | None = None,
@@ -33,12 +34,17 @@ def report(
 
     Args:
         order: The number of the order.
+        linked: Say only how many links led to this host outside the scope; names are not kept.
         format_: text for a person, or rows as jsonl or csv.
         break_glass: Reason to act directly on the database instead of as an account.
         config: Settings file.
     """
     write = output.writer(format_, _line, _COLUMNS)
     with opened(config, break_glass=break_glass) as office, office.database.read() as tx:
+        if linked:
+            links = standing.outside(tx, office.who, CrawlOrderId(order), linked)
+            write({"v": 1, "type": "crawl_linked", "order": order, "count": links})
+            return 0
         made = standing.report(tx, office.who, CrawlOrderId(order))
     for row in _rows(made):
         write({"v": 1, "order": order, **row})
@@ -82,5 +88,7 @@ def _line(row: Mapping[str, Any]) -> str:
             return f"{row['state']:<8} {row['reason'] or '-':<20} {row['count']:>10,}"
         case "crawl_left":
             return f"not followed: {row['reason']:<20} {row['count']:>10,} links"
+        case "crawl_linked":
+            return f"{row['count']:,} links led there"
         case _:
             return f"{row['count']:,} hosts outside the scope were linked to"

@@ -113,7 +113,8 @@ class FetchError(ServiceError):
     """Something could not be fetched; `status` is what the server said, 0 where it said nothing.
 
     `said` is the beginning of what it said beside that, `wait_s` for how long it asks not to be
-    asked again. Codes: `unreachable`, `status`, `too_long`, `too_slow`, `redirected`.
+    asked again. Codes: `unreachable`, `status`, `too_long`, `too_slow`, `redirected`; for a site
+    that is crawled those of docs/explanation/fetching.md.
     """
 
     default_code = "unreachable"

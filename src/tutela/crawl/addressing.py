@@ -11,6 +11,7 @@ from urllib.parse import urljoin, urlsplit
 MAX_URL = 2_048  # characters
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.\-]*:", re.IGNORECASE)
+_PLAIN = re.compile(r"https?://([a-z0-9.-]{1,253})(?=[/?]|$)")
 _WEB = re.compile(r"https?:", re.IGNORECASE)
 _DIRT = re.compile(r"[\t\n\r]")
 _ENDS = "".join(map(chr, range(33)))
@@ -28,6 +29,9 @@ def looks_like_media(url: str) -> bool:
 
 def host_of(url: str) -> str:
     """Return the host of an absolute address, in lower case."""
+    plain = _PLAIN.match(url)
+    if plain is not None:
+        return plain[1]
     try:
         return urlsplit(url).hostname or ""
     except ValueError:
@@ -39,8 +43,8 @@ class Resolver:
 
     Args:
         url: Of the page.
-        base: What the page says its base is. It counts only where it is an address of the web, and an
-            onion page has an onion base and no other page has.
+        base: What the page says its base is. It counts only where it is an address of the web; an
+            onion page must have an onion base, and no other page may.
     """
 
     def __init__(self, url: str, base: str = "") -> None:
@@ -84,6 +88,8 @@ class Resolver:
         url = self._joined(pointer)
         authority = url.partition("://")[2].partition("/")[0]
         if not authority or "@" in authority or len(url) > MAX_URL:
+            return ""
+        if "[" in authority and not host_of(url):
             return ""
         return url
 

@@ -149,7 +149,7 @@ class Content:
             self._line()
 
     def _quote(self, node: Node) -> None:
-        """Keep what a quote holds apart; that it answers the post it names is the author's doing."""
+        """Keep what a quote holds apart; that it answers a post is the author's doing."""
         inner = Content(self._resolver)
         inner._inner(node, frozenset(), pre=False)
         self._line()

@@ -1,7 +1,7 @@
 """What people do in posts: offer, ask, link, answer, thank and post media.
 
-From structure, and from words that the agency supplies: we ship no list of such words. Each event says
-by what it was recognised, and none of them concludes anything.
+From structure, and from words that the agency supplies: we ship no list of such words. Each event
+says by what it was recognised, and none of them concludes anything.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from tutela.observation.model import EventKind, EventSeen, MediaRole, MediaSeen
 
 MAX_TERMS = 20_000  # of one list
 MAX_EVENTS = 200  # of one post
+_FEW = 24  # first words of terms
 _WORD = re.compile(r"\w+")
 # Scripts that put no spaces between words: there a term is found anywhere.
 _UNSPACED = re.compile(
@@ -79,7 +80,9 @@ class Matcher:
             return
         folded = _folded(text)
         seen: set[EventKind] = set()
-        words = _WORD.findall(folded)
+        few = len(self._by_first) <= _FEW
+        # Few words are sooner looked for one by one than the text is cut into words.
+        words = _WORD.findall(folded) if not few or any(w in folded for w in self._by_first) else []
         if not self._by_first.keys().isdisjoint(words):
             for at, word in enumerate(words):
                 for wanted, kind, number in self._by_first.get(word, ()):
@@ -104,7 +107,7 @@ def _folded(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold()
 
 
-def events(
+def events(  # noqa: PLR0913 what a post holds
     text: str,
     *,
     host: str,
@@ -131,11 +134,12 @@ def events(
         EventSeen(event.kind, answered, event.reason) if event.kind is EventKind.THANKS else event
         for event in seen
     ]
+    own = (f"http://{host}/", f"https://{host}/")
     seen += [EventSeen(EventKind.REPLY, key, f"structure: {why}") for key, why in replies]
     for one in media:
         if one.role in {MediaRole.POSTED, MediaRole.LINKED}:
             seen.append(EventSeen(EventKind.MEDIA, one.url, f"structure: {one.role.value} media"))
     for url in links:
-        if host_of(url) != host:
+        if not url.startswith(own) and host_of(url) != host:
             seen.append(EventSeen(EventKind.LINK, url, "structure: link to another site"))
     return tuple(seen[:MAX_EVENTS])

@@ -130,6 +130,8 @@ def _refuse_lost(tx: Connection, finished: Sequence[Finished]) -> dict[int, int]
         .where(
             CrawlUrl.id.in_(sorted(one.lease.url_id for one in finished)),
             CrawlUrl.state == State.LEASED.value,
+            # Those of others are not to be locked: they may wait for a gate that we hold.
+            CrawlUrl.leased_by.in_(sorted({one.lease.worker for one in finished})),
         )
         .order_by(CrawlUrl.id)
         .with_for_update()

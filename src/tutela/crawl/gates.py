@@ -26,8 +26,6 @@ class Gate:
     """A host that others may share the pace of; what is set here is written by `write`."""
 
     id: int
-    net: str
-    loopback: bool
     next_at: datetime
     in_flight: int
     waiting: int
@@ -46,6 +44,7 @@ class Counted:
     gate_id: int
     host: str
     net: str
+    loopback: bool
     path: str
     depth: int
     dropped: bool
@@ -143,8 +142,6 @@ def _asked(gate_ids: list[int]) -> Any:
     return (
         select(
             CrawlHost.id,
-            CrawlHost.net,
-            CrawlHost.loopback,
             CrawlHost.next_at,
             CrawlHost.in_flight,
             CrawlHost.waiting,
@@ -170,6 +167,7 @@ def _scopes(tx: Connection, scope_ids: list[int]) -> dict[int, Counted]:
             CrawlScope.gate_id,
             CrawlHost.host,
             CrawlHost.net,
+            CrawlHost.loopback,
             CrawlScope.path,
             CrawlScope.depth,
             CrawlScope.dropped_at.is_not(None),

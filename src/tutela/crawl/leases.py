@@ -53,7 +53,14 @@ def lease(tx: Connection, worker: str, count: int, pace: Pace) -> list[Lease]:
         pace: How fast hosts are asked.
     """
     moment = now()
-    reclaim(tx, moment)
+    events = _reclaim(tx, moment)
+    made = _leased(tx, worker, count, pace, moment)
+    # The log's lock comes last, behind that of the orders.
+    log.record_many(tx, SYSTEM, events)
+    return made
+
+
+def _leased(tx: Connection, worker: str, count: int, pace: Pace, moment: datetime) -> list[Lease]:
     until = moment + pace.lease
     rows = tx.execute(
         update(CrawlUrl)
@@ -94,8 +101,8 @@ def lease(tx: Connection, worker: str, count: int, pace: Pace) -> list[Lease]:
     return _in_scope(tx, made, locked)
 
 
-def reclaim(tx: Connection, moment: datetime) -> int:
-    """Put URLs back whose lease has run out, and mend what they counted; return how many.
+def _reclaim(tx: Connection, moment: datetime) -> list[Event]:
+    """Put URLs back whose lease has run out, and mend what they counted; return what to log.
 
     One whose worker was lost `MOST_TRIES` times has failed: it may be what kills workers.
     """
@@ -107,7 +114,7 @@ def reclaim(tx: Connection, moment: datetime) -> int:
         .limit(_RECLAIMED_AT_ONCE)
     ).all()
     if not expired:
-        return 0
+        return []
     free = gates.lock_free(tx, {row.gate_id for row in expired})
     # A worker may be about to finish one after all: then it has its lock, and is let.
     ids = tx.execute(
@@ -144,15 +151,10 @@ def reclaim(tx: Connection, moment: datetime) -> int:
         locked.wait(row.scope_id, row.state == State.WAITING.value)
     locked.write(tx)
     counts = Counter(row.order_id for row in lost)
-    log.record_many(
-        tx,
-        SYSTEM,
-        [
-            Event("crawl.reclaimed", f"crawl:{order_id}", {"urls": count})
-            for order_id, count in sorted(counts.items())
-        ],
-    )
-    return len(lost)
+    return [
+        Event("crawl.reclaimed", f"crawl:{order_id}", {"urls": count})
+        for order_id, count in sorted(counts.items())
+    ]
 
 
 def held(tx: Connection, leases: Iterable[Lease]) -> frozenset[int]:
@@ -160,7 +162,12 @@ def held(tx: Connection, leases: Iterable[Lease]) -> frozenset[int]:
     wanted = {one.url_id: one for one in leases}
     rows = tx.execute(
         select(CrawlUrl.id, CrawlUrl.turns, CrawlUrl.leased_by)
-        .where(CrawlUrl.id.in_(sorted(wanted)), CrawlUrl.state == State.LEASED.value)
+        .where(
+            CrawlUrl.id.in_(sorted(wanted)),
+            CrawlUrl.state == State.LEASED.value,
+            # Those of others are not to be locked.
+            CrawlUrl.leased_by.in_({one.worker for one in wanted.values()}),
+        )
         .order_by(CrawlUrl.id)
         .with_for_update()
     )
@@ -218,7 +225,6 @@ def give_back(tx: Connection, leases: Sequence[Lease]) -> int:
 
 
 def _take(rows: Sequence[Any], locked: Locked, moment: datetime, pace: Pace) -> None:
-    lifted = _lifted(locked, rows, pace)
     for row in rows:
         gate, scope = locked.gate_of(row.scope_id), locked.scopes[row.scope_id]
         gate.in_flight += 1
@@ -228,17 +234,9 @@ def _take(rows: Sequence[Any], locked: Locked, moment: datetime, pace: Pace) -> 
             scope.pages_taken += 1
         else:
             scope.media_taken += 1
-        if gate.id not in lifted:
+        if not picking.is_lifted(pace, scope):
             asked = timedelta(milliseconds=gate.delay_ms or 0)
             gate.next_at = max(gate.next_at, moment + max(pace.interval, asked))
-
-
-def _lifted(locked: Locked, rows: Sequence[Any], pace: Pace) -> frozenset[int]:
-    return frozenset(
-        locked.gate_of(row.scope_id).id
-        for row in rows
-        if picking.is_lifted(pace, locked.gate_of(row.scope_id))
-    )
 
 
 def _spend(tx: Connection, rows: Sequence[Any]) -> dict[int, Any]:

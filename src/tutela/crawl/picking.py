@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import aliased
 
 from tutela.casework.model import CaseState
-from tutela.crawl.gates import Gate
+from tutela.crawl.gates import Counted
 from tutela.crawl.model import Kind, Net, Pace, State
 from tutela.store.tables.casework import Authority, Case
 from tutela.store.tables.crawl import CrawlHost, CrawlOrder, CrawlScope, CrawlSwitch, CrawlUrl
@@ -61,10 +61,10 @@ def chosen(dialect: str, moment: datetime, count: int, pace: Pace) -> Select[Any
     )
 
 
-def is_lifted(pace: Pace, gate: Gate) -> bool:
-    """Tell whether a pace takes the limits off a host."""
-    return (pace.lift_loopback and gate.loopback) or (
-        pace.lift_onion and gate.net == Net.ONION.value
+def is_lifted(pace: Pace, scope: Counted) -> bool:
+    """Tell whether a pace takes the limits off the host of a scope, whatever its mirrors are."""
+    return (pace.lift_loopback and scope.loopback) or (
+        pace.lift_onion and scope.net == Net.ONION.value
     )
 
 
@@ -98,21 +98,22 @@ def _valid(moment: datetime) -> CTE:
     )
 
 
-def _slots(pace: Pace) -> ColumnElement[int]:
-    """Return how many more requests a host may be asked at this moment."""
+def _slots(pace: Pace, own: type[CrawlHost]) -> ColumnElement[int]:
+    """Return how many more requests a host (`own`) may be asked, by what its gate says."""
     polite = case((CrawlHost.in_flight < pace.in_flight, 1), else_=0)
     lifted: list[ColumnElement[bool]] = []
     if pace.lift_loopback:
-        lifted.append(CrawlHost.loopback.is_(True))
+        lifted.append(own.loopback.is_(True))
     if pace.lift_onion:
-        lifted.append(CrawlHost.net == Net.ONION.value)
+        lifted.append(own.net == Net.ONION.value)
     if not lifted:
         return polite
     return case((or_(*lifted), pace.lifted_in_flight - CrawlHost.in_flight), else_=polite)
 
 
 def _ready(moment: datetime, count: int, pace: Pace) -> CTE:
-    valid, slots = _valid(moment), _slots(pace)
+    own = aliased(CrawlHost)
+    valid, slots = _valid(moment), _slots(pace, own)
     return (
         select(
             CrawlScope.id,
@@ -125,6 +126,7 @@ def _ready(moment: datetime, count: int, pace: Pace) -> CTE:
         )
         .select_from(CrawlHost)
         .join(CrawlScope, CrawlScope.gate_id == CrawlHost.id)
+        .join(own, own.id == CrawlScope.host_id)
         .join(valid, valid.c.id == CrawlScope.order_id)
         .where(
             # A literal, so that the partial index is taken also by a prepared statement.

@@ -1,4 +1,4 @@
-"""From posts as a layout found them to posts as they are observed: who said, quoted and gave what."""
+"""From posts as a layout found them to posts as observed: who said, quoted and gave what."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class _Repeated:
 
 
 def _unique(key: str, keys: set[str]) -> str:
-    """Return a key that no earlier post of the page has: a forged double does not take its place."""
+    """Return a key that no earlier post has: a forged double does not take its place."""
     wanted, number = key, 1
     while wanted in keys:
         number += 1

@@ -50,7 +50,8 @@ _CODE = re.compile(r"\[(/?)quote\b[^\]\n]{0,200}\]", re.IGNORECASE)
 _LINE = re.compile(r"^[ \t]{0,8}>(?!>>?\s?/?\w{0,10}/?\d)[^\n]*$", re.MULTILINE)
 _MARKED = re.compile(r"^[ \t]{0,8}>", re.MULTILINE)
 _WROTE = re.compile(
-    r"^[ \t]*(?:(?:on|am|le) [^\n]{6,200}(?:wrote|schrieb|a écrit)[^\n]{0,80}:|[^\n:]{1,80} (?:wrote|schrieb|said):)"
+    r"^[ \t]*(?:(?:on|am|le) [^\n]{6,200}(?:wrote|schrieb|a écrit)[^\n]{0,80}:"
+    r"|[^\n:]{1,80} (?:wrote|schrieb|said):)"
     r"[ \t]*$(?=\n\s{0,9}>)",
     re.MULTILINE | re.IGNORECASE,
 )
@@ -75,7 +76,7 @@ class Split(NamedTuple):
 def is_quote(node: Node) -> bool:
     """Whether an element of a post holds what somebody else said.
 
-    A `span` of class `quote` is what imageboards make of a line that begins with `>`: its words decide.
+    A `span` of class `quote` is what imageboards make of a line behind `>`: its words decide.
     """
     tag = node.tag
     if tag in {"blockquote", "q"}:

@@ -161,7 +161,7 @@ class _Reading:
         ):
             for node in tagged.get(tag, ()):
                 pointer = node.attributes.get(attribute)
-                if pointer:
+                if pointer and len(found) <= MAX_LINKS + 1:
                     found[absolute(pointer)] = None
         for node in tagged.get("link", ())[:200]:
             if node.get("rel").lower() in {"next", "prev", "canonical"}:

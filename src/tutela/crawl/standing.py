@@ -13,12 +13,13 @@ from tutela.core.ids import CrawlOrderId
 from tutela.core.principal import Principal
 from tutela.core.time import now
 from tutela.crawl import order as orders
-from tutela.crawl import switch
+from tutela.crawl import switch, tags, urls
 from tutela.crawl.found import priority
 from tutela.crawl.model import Kind, Order, Pace, State
 from tutela.store.tables.crawl import (
     CrawlHost,
     CrawlLeft,
+    CrawlOrder,
     CrawlOutside,
     CrawlRobots,
     CrawlScope,
@@ -109,7 +110,7 @@ def of(
         waits, next_at = ({held_by: waiting} if waiting else {}), None
     else:
         waits, next_at = _waits(tx, order, pace or Pace())
-    outside = (
+    strangers = (
         select(func.count()).select_from(CrawlOutside).where(CrawlOutside.order_id == order_id)
     )
     left = select(CrawlLeft.reason, CrawlLeft.links).where(CrawlLeft.order_id == order_id)
@@ -121,7 +122,7 @@ def of(
         waits=waits,
         next_at=next_at,
         left={row.reason: row.links for row in tx.execute(left.order_by(CrawlLeft.reason))},
-        outside_hosts=tx.execute(outside).scalar_one(),
+        outside_hosts=tx.execute(strangers).scalar_one(),
     )
 
 
@@ -171,6 +172,22 @@ def report(tx: Connection, who: Principal, order_id: CrawlOrderId) -> Report:
         hosts=tuple(hosts),
         outcomes=tuple((*key, count) for key, count in sorted(outcomes.items())),
     )
+
+
+def outside(tx: Connection, who: Principal, order_id: CrawlOrderId, host: str) -> int:
+    """Return how many links led to a host outside the scope: only who knows its name can ask.
+
+    Raises:
+        AccessError: `who` may not crawl for the order's case.
+        InputError: it is no host that can be crawled.
+    """
+    orders.find(tx, who, order_id)
+    named = urls.canonical(f"http://{host}/").host
+    key = tx.execute(select(CrawlOrder.tag_key).where(CrawlOrder.id == order_id)).scalar_one()
+    asked = select(CrawlOutside.links).where(
+        CrawlOutside.order_id == order_id, CrawlOutside.tag == tags.of_host(key, named)
+    )
+    return tx.execute(asked).scalar_one_or_none() or 0
 
 
 def _hosts(order_id: CrawlOrderId) -> Any:

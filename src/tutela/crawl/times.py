@@ -27,7 +27,7 @@ _MONTH = (
     r"(?P<month>jan|feb|mar|mär|mrz|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez)[a-zä]{0,7}\.?"
 )
 _CLOCK = (
-    r"(?:[,;\s]{0,4}(?:at|um|@|-|–|»)?[,\s]{0,4}(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}))?"
+    r"(?:[,;\s]{0,4}(?:at|um|@|-|\u2013|»)?[,\s]{0,4}(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}))?"
     r"\s{0,2}(?P<half>[ap]\.?m)?\.?\s{0,2}(?P<zone>z\b|utc\b|gmt\b|[+-]\d{2}:?\d{2})?)?"
 )
 _ISO = re.compile(
@@ -48,14 +48,16 @@ _RELATIVE = re.compile(r"\b(?P<word>today|yesterday|heute|gestern)\b" + _CLOCK)
 _AGO = re.compile(r"\b(?P<number>\d{1,4}|an?) (?P<unit>second|minute|hour|day|week)s? ago\b")
 _UNIX = re.compile(r"\d{10}(?:\d{3})?")
 _UNIX_ATTRIBUTES = ("data-utc", "data-time", "data-timestamp", "data-unixtime", "unixtime")
+_WORDLESS = frozenset(("class", "id", "style"))
 _TEXT_CHARACTERS = 300
 
 _NOW = re.compile(
-    r"(?:it is currently|current time:?|server time:?|the time is now|time now is|aktuelle zeit:?|es ist)"
+    r"(?:it is currently|current time:?|server time:?|the time is now|time now is|aktuelle zeit:?)"
     r"\s{0,3}([^\n]{6,60})"
 )
 _ZONE = re.compile(
-    r"(?:all times are|time ?zone:?|alle zeiten sind)\s{0,3}(?:utc|gmt)\s{0,2}(?:([+-])\s?(\d{1,2})(?::?(\d{2}))?)?"
+    r"(?:all times are|time ?zone:?|alle zeiten sind)\s{0,3}(?:utc|gmt)"
+    r"\s{0,2}(?:([+-])\s?(\d{1,2})(?::?(\d{2}))?)?"
 )
 
 
@@ -80,20 +82,21 @@ class Clock:
 
     def of(self, node: Node) -> datetime | None:
         """Return the time that an element says: by an attribute for machines, else in words."""
-        for name in _UNIX_ATTRIBUTES:
-            told = node.get(name)
-            if told and _UNIX.fullmatch(told):
-                return _unix(told)
-        for name in ("datetime", "content", "title", "data-datetime"):
-            told = node.get(name)
-            if told:
-                moment = self.read(told)
+        if len(node.attributes) > len(_WORDLESS & node.attributes.keys()):
+            for name in _UNIX_ATTRIBUTES:
+                told = node.get(name)
+                if told and _UNIX.fullmatch(told):
+                    return _unix(told)
+            for name in ("datetime", "content", "title", "data-datetime"):
+                moment = self.read(node.get(name))
                 if moment is not None:
                     return moment
         return self.read(node.words(_TEXT_CHARACTERS))
 
     def read(self, text: str) -> datetime | None:
         """Return the first time that a text says, in UTC."""
+        if not text:
+            return None
         text = text[:_TEXT_CHARACTERS].lower()
         for pattern in (_ISO, _MONTH_FIRST, _DAY_FIRST, _NUMBERS):
             found = pattern.search(text)
@@ -121,9 +124,9 @@ class Clock:
             day = int(parts["day"] or 0)
         if not 1990 <= year < 2100:
             return None
-        return datetime(
-            year, month, day, *_clock(parts), tzinfo=_zone(parts.get("zone")) or self._zone
-        ).astimezone(UTC)
+        zone = _zone(parts.get("zone")) or self._zone
+        moment = datetime(year, month, day, *_clock(parts), tzinfo=zone)
+        return moment if zone is UTC else moment.astimezone(UTC)
 
     def _relative(self, text: str) -> datetime | None:
         if self.now is None:

@@ -1,7 +1,7 @@
 """A page as a bounded tree of our own: built in one pass, with what readers look for by name.
 
-The parser's tree is left as soon as it was walked: asking it again and again by selectors costs more
-than all that is done here, and its nodes do not say whether one lies inside another.
+The parser's tree is left as soon as it was walked: asking it again and again by selectors costs
+more than all that is done here, and its nodes do not say whether one lies inside another.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from operator import attrgetter
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
@@ -24,7 +23,6 @@ _CONCEALED = re.compile(
     r"display\s{0,9}:\s{0,9}none|visibility\s{0,9}:\s{0,9}hidden|font-size\s{0,9}:\s{0,9}0(?![.\d])"
 )
 _CONCEALING_RULE = re.compile(r"\.([\w-]{1,60})\s{0,5}\{[^{}]{0,300}?display\s{0,5}:\s{0,5}none")
-_BEGIN = attrgetter("begin")
 
 
 class Node:
@@ -42,7 +40,7 @@ class Node:
         self.end = begin
         self.children: list[Node | str] = []
         self.classes: tuple[str, ...] = ()
-        self.hidden = False if parent is None else parent.hidden
+        self.hidden: bool = False if parent is None else parent.hidden
 
     def get(self, name: str) -> str:
         """Return an attribute, empty where there is none."""
@@ -62,10 +60,11 @@ class Node:
     def words(self, limit: int = 400) -> str:
         """Return what the element shows, spaces folded, at most so many characters of it."""
         parts: list[str] = []
-        self._gather(parts, limit)
+        self.gather(parts, limit)
         return " ".join("".join(parts).split())[:limit]
 
-    def _gather(self, parts: list[str], left: int) -> int:
+    def gather(self, parts: list[str], left: int) -> int:
+        """Add what the element shows to `parts`; return how many characters are left to take."""
         for child in self.children:
             if left <= 0:
                 break
@@ -73,7 +72,7 @@ class Node:
                 parts.append(child[: left * 4])
                 left -= len(child)
             elif not child.hidden:
-                left = child._gather(parts, left)
+                left = child.gather(parts, left)
         if self.tag not in _INLINE:
             parts.append(" ")
         return left
@@ -109,18 +108,29 @@ class Tree:
         self.tagged: dict[str, list[Node]] = {}
         self.classed: dict[str, list[Node]] = {}
         self.named: list[Node] = []  # those with an id
+        self._places: dict[
+            str, list[int]
+        ] = {}  # where those of a name begin, once it was asked for
         self.count = 0
         self.truncated: set[str] = set()
+        self.notes: dict[str, object] = {}  # what layouts found out and need again
 
     def inside(self, node: Node, name: str) -> list[Node]:
         """Return elements within one, by class (`post`), id prefix (`#msg_`) or tag (`<time`)."""
         if name[0] == "#":
-            found = _between(self.named, node)
+            found = self._between("#", self.named, node)
             prefix = name[1:]
             return [n for n in found if n.get("id").lower().startswith(prefix)]
-        if name[0] == "<":
-            return _between(self.tagged.get(name[1:], []), node)
-        return _between(self.classed.get(name, []), node)
+        nodes = self.tagged.get(name[1:]) if name[0] == "<" else self.classed.get(name)
+        return [] if nodes is None else self._between(name, nodes, node)
+
+    def _between(self, name: str, nodes: list[Node], node: Node) -> list[Node]:
+        """Return those of `nodes`, in the order of the page, that lie in an element."""
+        places = self._places.get(name)
+        if places is None:
+            places = self._places[name] = [one.begin for one in nodes]
+        begin = bisect_left(places, node.begin)
+        return nodes[begin : bisect_right(places, node.end, begin)]
 
     def title(self) -> str:
         """Return the title of the page."""
@@ -129,16 +139,10 @@ class Tree:
 
     def release(self) -> None:
         """Let go of all elements: they point at each other, and would wait for the collector."""
+        self.notes.clear()
         for nodes in self.tagged.values():
             for node in nodes:
                 node.parent = None
-
-
-def _between(nodes: list[Node], node: Node) -> list[Node]:
-    if not nodes:
-        return nodes
-    begin = bisect_left(nodes, node.begin, key=_BEGIN)
-    return nodes[begin : bisect_right(nodes, node.end, begin, key=_BEGIN)]
 
 
 def parse(html: str) -> Tree:
@@ -169,7 +173,7 @@ class _Builder:
         self.tree = Tree()
         self._concealed = concealed
 
-    def build(self, top: LexborNode) -> None:
+    def build(self, top: LexborNode) -> None:  # noqa: C901 one loop, run for every node
         """Walk in the order of the page: down to the first child, else on to the next node."""
         tree = self.tree
         tagged, add = tree.tagged, self._entered

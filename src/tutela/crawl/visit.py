@@ -18,6 +18,7 @@ from tutela.core.errors import FetchError, TutelaError
 from tutela.core.media import Digests
 from tutela.crawl.decoding import PAGE_BYTES
 from tutela.crawl.eyes import Eyes
+from tutela.crawl.manners import Manners
 from tutela.crawl.model import Kind, Lease, Link, Net, Outcome, State
 from tutela.fetch import sniff
 from tutela.fetch.address import may_follow, read
@@ -83,12 +84,15 @@ class Means:
         hasher: Fingerprints media, confined.
         stopped: Tells whether the kill switch is raised; asked before every request.
         run: Runs what waits for a confined process in a thread.
+        manners: What sites ask of robots.
+        large: Keeps down how many large pictures are held at a time.
     """
 
     eyes: Eyes
     hasher: Hasher
     stopped: Callable[[], bool]
     run: Callable[[Callable[[], T]], Awaitable[T]]
+    manners: Manners
     large: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LARGE_AT_ONCE))
 
 
@@ -101,6 +105,11 @@ async def visit(lease: Lease, client: Client, means: Means) -> Visit:
     if means.stopped():
         raise Stopped
     try:
+        if not await means.manners.allow(lease, client):
+            outcome = Outcome(state=State.REFUSED, reason="robots")
+            return Visit(lease=lease, outcome=outcome, hashed=_trouble(lease, "robots"))
+        if means.stopped():
+            raise Stopped
         async with client.get(
             lease.url, BOUNDS, turn=lease.tries, any_certificate=lease.net is Net.ONION
         ) as answer:

@@ -11,22 +11,27 @@ import asyncio
 import ctypes
 import resource
 import signal
+import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, Self, TypeVar
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
 import msgspec
 
 from tutela.core.errors import ConflictError, ServiceError
 from tutela.core.ids import CaseId, CrawlOrderId
-from tutela.crawl import leases, switch
+from tutela.crawl import leases, signal_file, switch
+from tutela.crawl.eyes import Eyes
 from tutela.crawl.keeping import Keeper, Totals
+from tutela.crawl.manners import Manners
 from tutela.crawl.model import Lease, Net, Pace
 from tutela.crawl.visit import Means, Stopped, Visit, visit
 from tutela.fetch.stream import Client
 from tutela.fetch.way import Way
+from tutela.scan.hasher import Hasher
 from tutela.store import Database
 
 LOOK_S = 0.05  # for the signal file, beside before every request
@@ -49,11 +54,19 @@ class Ways(Protocol):
         """End every way, and with it every request; at once."""
 
 
+class Sight(NamedTuple):
+    """The confined processes of a worker; made before anything secret is open."""
+
+    eyes: Eyes
+    hasher: Hasher
+
+
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
     """How a worker works.
 
     Attributes:
         name: By which its leases are known; no other worker's.
+        signal_file: While it stands nothing is asked for.
         at_once: Requests at a time, to all hosts together.
         pace: How fast hosts are asked.
         until_idle: End once nothing waits and nothing is under way, for `idle_s`.
@@ -61,6 +74,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
+    signal_file: Path
     at_once: int = 64
     pace: Pace = Pace()
     until_idle: bool = False
@@ -81,7 +95,7 @@ class Worker:
 
     Args:
         database: Where URLs are leased and what came is kept.
-        means: What visits work with; its `run` is replaced.
+        sight: Reads pages and fingerprints media, confined.
         keeper: Keeps what came.
         ways: How requests leave.
         setup: How it works.
@@ -91,14 +105,14 @@ class Worker:
     def __init__(  # noqa: PLR0913, PLR0917 the parts that a worker joins
         self,
         database: Database,
-        means: Means,
+        sight: Sight,
         keeper: Keeper,
         ways: Ways,
         setup: Setup,
         watch: Callable[[State], None] = lambda _state: None,
     ) -> None:
         self._database = database
-        self._means = means
+        self._sight = sight
         self._keeper = keeper
         self._ways = ways
         self._setup = setup
@@ -119,10 +133,16 @@ class Worker:
             return asyncio.run(self._run(threads))
 
     async def _run(self, threads: _Threads) -> State:
-        self._means.run = threads.look
+        self._means = Means(
+            eyes=self._sight.eyes,
+            hasher=self._sight.hasher,
+            stopped=lambda: signal_file.is_raised(self._setup.signal_file),
+            run=threads.look,
+            manners=Manners(self._database, threads.ask),
+        )
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with suppress(ValueError):  # not the main thread
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, self._stop, "signal")
         watching = asyncio.create_task(self._look_for_signal())
         asking = asyncio.create_task(self._look_for_holds(threads))
@@ -171,7 +191,7 @@ class Worker:
         return self._setup.at_once - len(self._visits) - len(self._came) // 4
 
     def _lease(self) -> list[Lease]:
-        if self._means.stopped():
+        if signal_file.is_raised(self._setup.signal_file):
             return []
         with self._database.write() as tx:
             count = min(self._room(), _TOGETHER)
@@ -199,7 +219,7 @@ class Worker:
         self._watch(self.state)
 
     async def _look_for_signal(self) -> None:
-        while not self._means.stopped():  # noqa: ASYNC110 it is a file that is waited for
+        while not signal_file.is_raised(self._setup.signal_file):  # noqa: ASYNC110 it is a file that is waited for
             await asyncio.sleep(LOOK_S)
         self._stop("switch")
 

@@ -44,7 +44,12 @@ class Address(msgspec.Struct, frozen=True):
     @property
     def net(self) -> Net:
         """Which net it is in."""
-        return Net.ONION if self.host.endswith(".onion") else Net.CLEAR
+        return net_of(self.host)
+
+
+def net_of(host: str) -> Net:
+    """Return which net a host of an `Address` is in."""
+    return Net.ONION if host.endswith(".onion") else Net.CLEAR
 
 
 def read(url: str) -> Address:

@@ -1,4 +1,4 @@
-"""Connections for one request each: checked where they lead, bounded in their head."""
+"""Connections: checked where they lead, and bounded in what comes over them."""
 
 from __future__ import annotations
 
@@ -12,47 +12,82 @@ from typing import Any, cast
 from aiohttp import AddrInfoType, TCPConnector, ThreadedResolver
 from aiohttp.abc import ResolveResult
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp_socks import ProxyConnector, ProxyError
 from python_socks import ProxyConnectionError, ProxyType
 from python_socks.async_.asyncio.v2 import Proxy
 from python_socks.async_.asyncio.v2._stream import AsyncioSocketStream
 
 from tutela.core.errors import FetchError
-from tutela.fetch.address import Address
 from tutela.fetch.way import Clear, Tor, Way, check_ip, refusal
 
 _UNIX = "unix:"
+HEAD_BYTES = 64 << 10
+_BLANK = b"\r\n\r\n"
+# How many bytes may come over the wire for each of a body, beyond a slack.
+_FRAMING = 3
+_SLACK_BYTES = 64 << 10
 _REPLY = re.compile(r"0X([0-9A-F]{2})\b")
 
 
 class _Handler(ResponseHandler):
-    """Ends a connection whose head grows too long, whatever it is made of."""
+    """Ends a connection whose head is too long, or whose body is little but framing.
+
+    A byte in each chunk costs us six on the wire and much time; an endless extension of a chunk, or
+    trailers without end, bring nothing at all.
+    """
 
     def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        head_bytes: int,
-        writer: asyncio.StreamWriter | None = None,
+        self, loop: asyncio.AbstractEventLoop, writer: asyncio.StreamWriter | None = None
     ) -> None:
         super().__init__(loop)
         # A writer that nobody holds closes its connection when it is collected.
         self._writer = writer
-        self._left_bytes = head_bytes
+        self._ended = False
+        self._begin()
+
+    def set_response_params(self, **params: Any) -> None:
+        # Called for each request that is sent over the connection.
+        self._begin()
+        super().set_response_params(**params)
+
+    def _begin(self) -> None:
         self._headed = False
+        self._body: StreamReader | None = None
+        self._wire_bytes = 0
 
     def data_received(self, data: bytes) -> None:
+        # A head is read for itself: what is wrong in or after the body must not make it unread.
+        while not self._headed and not self._ended and _BLANK in data:
+            head, mark, data = data.partition(_BLANK)
+            self._take(head + mark)
+        if not self._ended:
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
         super().data_received(data)
-        if not self._headed:
-            self._left_bytes -= len(data)
-            self._check()
+        self._wire_bytes += len(data)
+        if not self._headed and self._wire_bytes > HEAD_BYTES:
+            self._end("the headers are too long", "headers")
+        elif self._body is not None:
+            most = _FRAMING * self._body.total_bytes + HEAD_BYTES + _SLACK_BYTES
+            if self._wire_bytes > most:
+                self._end("the body is little but framing", "damaged")
 
     def feed_data(self, data: Any, size: int = 0) -> None:
+        if self._headed:
+            # An answer to what was not asked must not become that to the next request.
+            self._ended = True
+            self._hang_up()
+            return
         message = data[0]
         # Interim answers (1xx) may be endless; the head ends with the first that is none.
-        if message.code >= 200 and not self._headed:
+        if message.code >= 200:
             self._headed = True
-            self._left_bytes -= sum(len(name) + len(value) for name, value in message.raw_headers)
-            self._check()
+            self._body = None if data[1] is EMPTY_PAYLOAD else data[1]
+            size_bytes = sum(len(name) + len(value) for name, value in message.raw_headers)
+            if self._wire_bytes + size_bytes > HEAD_BYTES:
+                self._end("the headers are too long", "headers")
         super().feed_data(data, size)
 
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
@@ -61,11 +96,14 @@ class _Handler(ResponseHandler):
             self._payload.set_exception(exc, *cause)
         super().set_exception(exc, *cause)
 
-    def _check(self) -> None:
-        if self._left_bytes < 0:
-            self.set_exception(FetchError("the headers are too long", code="headers"))
-            if self.transport is not None:
-                self.transport.close()
+    def _end(self, sentence: str, code: str) -> None:
+        self._ended = True
+        self.set_exception(FetchError(sentence, code=code))
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        if self.transport is not None:
+            self.transport.close()
 
 
 class _Resolver(ThreadedResolver):
@@ -86,7 +124,7 @@ class _Resolver(ThreadedResolver):
 
 
 class _Straight(TCPConnector):
-    def __init__(self, way: Clear, head_bytes: int) -> None:
+    def __init__(self, way: Clear, options: dict[str, Any]) -> None:
         def checked(info: AddrInfoType) -> socket.socket:
             """Open a socket for an address: the last place where it can be looked at."""
             family, kind, protocol, _, where = info
@@ -96,12 +134,12 @@ class _Straight(TCPConnector):
         super().__init__(
             resolver=_Resolver(way),
             use_dns_cache=False,
-            force_close=True,
             happy_eyeballs_delay=None,
             socket_factory=checked,
+            **options,
         )
         # The one way to have a handler of one's own; `ProxyConnector` is made by the same.
-        self._factory: Any = functools.partial(_Handler, loop=self._loop, head_bytes=head_bytes)
+        self._factory: Any = functools.partial(_Handler, loop=self._loop)
 
 
 class _Socket(Proxy):
@@ -120,13 +158,10 @@ class _Socket(Proxy):
 
 
 class _Through(ProxyConnector):
-    def __init__(self, way: Tor, address: Address, turn: int, head_bytes: int) -> None:
-        where = way.socks_address(address)
-        self._socket = where.removeprefix(_UNIX) if where.startswith(_UNIX) else ""
-        host, _, port = ("", "", "0") if self._socket else where.rpartition(":")
-        super().__init__(host, int(port), rdns=True, force_close=True)
-        self._name = way.socks_name(address, turn)
-        self._head_bytes = head_bytes
+    def __init__(self, way: Tor, turn: int, options: dict[str, Any]) -> None:
+        super().__init__("", 0, rdns=True, **options)
+        self._way = way
+        self._turn = turn
 
     async def _connect_via_proxy(
         self,
@@ -135,31 +170,37 @@ class _Through(ProxyConnector):
         ssl: ssl.SSLContext | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 as the library calls it
     ) -> tuple[asyncio.Transport, ResponseHandler]:
+        where = self._way.socks_address(host)
+        path = where.removeprefix(_UNIX) if where.startswith(_UNIX) else ""
+        at, _, number = where.rpartition(":")
         proxy = Proxy(
             ProxyType.SOCKS5,
-            self._proxy_host,
-            self._proxy_port,
-            self._name,
+            at,
+            0 if path else int(number),
+            self._way.socks_name(host, self._turn),
             "-",
             rdns=True,
-            forward=_Socket(self._socket) if self._socket else None,
+            forward=_Socket(path) if path else None,
         )
-        stream = await proxy.connect(host, port, dest_ssl=ssl, timeout=timeout)
+        try:
+            stream = await proxy.connect(host, port, dest_ssl=ssl, timeout=timeout)
+        except EOFError as error:
+            raise ProxyError("the port closed the connection") from error
         transport = cast("asyncio.Transport", stream.writer.transport)
-        handler = _Handler(self._loop, self._head_bytes, stream.writer)
+        handler = _Handler(self._loop, stream.writer)
         transport.set_protocol(handler)
         handler.connection_made(transport)
         return transport, handler
 
 
-def connector(way: Way, address: Address, turn: int, head_bytes: int) -> TCPConnector:
-    """Return what connects once, to `address`; `turn` as in `Tor.socks_name`.
+def connector(way: Way, turn: int, keep_s: float) -> TCPConnector:
+    """Return what connects, any number of times at once.
 
-    `head_bytes` bounds what comes before the body.
+    `turn` is as in `Tor.socks_name`; a connection that was used is kept for `keep_s`, 0 for never.
     """
-    if isinstance(way, Clear):
-        return _Straight(way, head_bytes)
-    return _Through(way, address, turn, head_bytes)
+    options: dict[str, Any] = {"limit": 0}
+    options |= {"keepalive_timeout": keep_s} if keep_s else {"force_close": True}
+    return _Straight(way, options) if isinstance(way, Clear) else _Through(way, turn, options)
 
 
 def socks_failure(error: ProxyError) -> FetchError:

@@ -4,9 +4,9 @@
         async for piece in answer.pieces():
             ...
 
-Each request has a connection of its own and is sent once: a kept connection that was closed
-meanwhile would make the library send it again. Redirects are told and not followed, no cookie is
-kept, and nothing of an answer is written anywhere.
+Each request is sent once: where a kept connection was closed meanwhile the library would send it
+again, and ours ends with code `closed`. Redirects are told and not followed, no cookie is kept, and
+nothing of an answer is written anywhere.
 """
 
 from __future__ import annotations
@@ -56,7 +56,6 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         size_bytes: Of the body, expanded; and of what comes over the wire for it.
         ratio: How far it may expand, see `expand.Cap`.
-        head_bytes: Of everything before the body.
         total_s: From the asking to the last piece, whoever is slow.
         connect_s: Until the connection stands.
         first_s: Until the head has come.
@@ -66,7 +65,6 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
 
     size_bytes: int = 4 << 20
     ratio: int = 100
-    head_bytes: int = 64 << 10
     total_s: float = 90.0
     connect_s: float = 20.0
     first_s: float = 60.0
@@ -167,14 +165,23 @@ class Client:
         way: How requests leave this machine.
         bounds: What each may take where it says nothing else.
         trusted: Whom to believe over TLS; the authorities that the system does if left out.
+        keep_s: For how long a connection is kept for the next request to its host; shorter than
+            servers do, lest they close it under a request. 0 for a connection for each.
     """
 
     def __init__(
-        self, way: Way, bounds: Bounds = _USUAL, *, trusted: ssl.SSLContext | None = None
+        self,
+        way: Way,
+        bounds: Bounds = _USUAL,
+        *,
+        trusted: ssl.SSLContext | None = None,
+        keep_s: float = 3.0,
     ) -> None:
         self._way = way
         self._bounds = bounds
         self._trusted = trusted
+        self._keep_s = keep_s
+        self._sessions: dict[int, ClientSession] = {}
         self._scopes: set[asyncio.Timeout] = set()
         self._stopped = False
 
@@ -183,8 +190,10 @@ class Client:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """End what still runs."""
+        """End what still runs, and close all connections."""
         self.stop()
+        for session in self._sessions.values():
+            await session.close()
 
     def stop(self) -> None:
         """End every request at once: those under way end with code `stopped`, as do later ones."""
@@ -209,7 +218,7 @@ class Client:
         Args:
             url: What to ask for.
             bounds: What it may take, instead of the client's.
-            turn: Another number means other circuits through Tor.
+            turn: Another number means other circuits through Tor; few, each has its connections.
             cookie: A session that an officer has and gave, sent with this request alone.
             any_certificate: Whether an onion service may have any certificate: its address is
                 already its key.
@@ -280,7 +289,7 @@ class Client:
             return _stopped()
         if not isinstance(run.way, Tor) or failure.code not in _MAY_BE_TOR:
             return failure
-        if await is_listening(run.way.socks_address(run.asked)):
+        if await is_listening(run.way.socks_address(run.asked.host)):
             return failure
         return FetchError("tor ended meanwhile", code="tor_down", hint="start it again")
 
@@ -302,39 +311,45 @@ class Client:
         until = asyncio.get_running_loop().time() + bounds.total_s
         run = _Run(self._way, asked, bounds, until)
         headers = {**_HEADERS, "Cookie": cookie} if cookie else _HEADERS
-        session = ClientSession(
-            connector=connector(self._way, asked, turn, bounds.head_bytes),
-            cookie_jar=DummyCookieJar(),
-            timeout=ClientTimeout(total=None, sock_connect=bounds.connect_s),
-            auto_decompress=False,
-            trust_env=False,
-            read_bufsize=PIECE_BYTES,
-            max_line_size=_FIELD_BYTES,
-            max_field_size=_FIELD_BYTES,
-            middlewares=(_once,),
+        response = await self.waited(
+            lambda: self._session(turn).request(
+                method,
+                URL(asked.url, encoded=True),
+                headers=headers,
+                allow_redirects=False,
+                timeout=ClientTimeout(total=None, sock_connect=bounds.connect_s),
+                ssl=False if any_certificate else self._trusted or True,
+            ),
+            run,
+            bounds.first_s,
         )
-        async with session:
-            response = await self.waited(
-                lambda: session.request(
-                    method,
-                    URL(asked.url, encoded=True),
-                    headers=headers,
-                    allow_redirects=False,
-                    ssl=False if any_certificate else self._trusted or True,
-                ),
-                run,
-                bounds.first_s,
+        try:
+            yield Answer(self, response, asked, run)
+        finally:
+            # One whose body was read to its end has given its connection back by now.
+            response.close()
+
+    def _session(self, turn: int) -> ClientSession:
+        """Return what holds the connections of a turn: none of another may be used."""
+        if turn not in self._sessions:
+            self._sessions[turn] = ClientSession(
+                connector=connector(self._way, turn, self._keep_s),
+                cookie_jar=DummyCookieJar(),
+                auto_decompress=False,
+                trust_env=False,
+                read_bufsize=PIECE_BYTES,
+                max_line_size=_FIELD_BYTES,
+                max_field_size=_FIELD_BYTES,
+                middlewares=(_once,),
             )
-            try:
-                yield Answer(self, response, asked, run)
-            finally:
-                response.close()
+        return self._sessions[turn]
 
 
 async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
     """Keep the library from sending a request again whose connection was closed.
 
-    It does for these errors (ClientOSError is one of the first kind); a site must not see two requests where one was leased.
+    It does for these errors (ClientOSError is an OSError); a site must not see two requests where
+    one was leased.
     """
     try:
         return await handler(request)

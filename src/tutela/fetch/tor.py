@@ -212,14 +212,14 @@ class TorProcess:
     def _own(self) -> None:
         """Make it end when the control connection does: we may be killed."""
         until = time.monotonic() + self._settings.boot_s
-        path = self._sockets / "control"
-        while not path.exists():
+        control = self._control = socket.socket(socket.AF_UNIX)
+        control.settimeout(self._settings.boot_s)
+        # The socket is there a moment before anybody listens.
+        while control.connect_ex(str(self._sockets / "control")):
             self._check(until)
             self._changed.wait(0.02)
-        control = self._control = socket.socket(socket.AF_UNIX)
-        control.settimeout(max(until - time.monotonic(), 1.0))
+            self._changed.clear()
         try:
-            control.connect(str(path))
             for command in (b"AUTHENTICATE\r\n", b"TAKEOWNERSHIP\r\n"):
                 control.sendall(command)
                 if not control.recv(100).startswith(b"250"):

@@ -13,7 +13,7 @@ import hashlib
 import msgspec
 
 from tutela.core.errors import FetchError
-from tutela.fetch.address import Address, Net, is_literal, is_public
+from tutela.fetch.address import Address, Net, is_literal, is_public, net_of
 
 # Replies of SOCKS (RFC 1928, section 6) and, from 0xF0 on, of tor's ExtendedErrors (tor's
 # socks-extensions.txt): what each means for us.
@@ -60,13 +60,13 @@ class Tor(msgspec.Struct, frozen=True, kw_only=True):
     clear: str = ""
     allow_loopback: bool = False
 
-    def socks_address(self, address: Address) -> str:
-        """Return which SOCKS port takes a request for `address`."""
-        return self.onion if address.net is Net.ONION else self.clear
+    def socks_address(self, host: str) -> str:
+        """Return which SOCKS port takes a request for a host."""
+        return self.onion if net_of(host) is Net.ONION else self.clear
 
-    def socks_name(self, address: Address, turn: int = 0) -> str:
-        """Return the SOCKS user name for `address`; another `turn` means other circuits."""
-        named = f"{len(self.case)}:{self.case}{len(address.host)}:{address.host}{turn}"
+    def socks_name(self, host: str, turn: int = 0) -> str:
+        """Return the SOCKS user name for a host; another `turn` means other circuits."""
+        named = f"{len(self.case)}:{self.case}{len(host)}:{host}{turn}"
         return hashlib.sha256(named.encode()).hexdigest()[:32]
 
 
@@ -82,7 +82,7 @@ def check(way: Way, address: Address) -> None:
     """
     if isinstance(way, Clear) and address.net is Net.ONION:
         raise FetchError("an onion service is only asked through tor", code="net")
-    if isinstance(way, Tor) and not way.socks_address(address):
+    if isinstance(way, Tor) and not way.socks_address(address.host):
         raise FetchError("this way does not lead to the clear web", code="net")
     if is_literal(address.host):
         check_ip(way, address.host)

@@ -10,7 +10,7 @@ _BECH32M = 0x2BC830A3
 
 
 def is_address(text: str, prefix: str) -> bool:
-    """Whether a text is a witness address under a prefix: checksum, version, padding and length hold."""
+    """Whether a text is a witness address: prefix, checksum, version, padding, length hold."""
     if text != text.lower() and text != text.upper():
         return False
     text = text.lower()

@@ -1,4 +1,4 @@
-"""Bitcoin addresses: base58 (P2PKH, P2SH) and witness programs (BIP 173, BIP 350), main network only."""
+"""Bitcoin addresses of the main network: base58 and witness programs (BIP 173, BIP 350)."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 import pysequoia
 
@@ -81,29 +82,33 @@ class Names:
             quoted: It is a quote.
             author: The handle of who wrote it, for signatures that speak of it.
         """
-        seen: dict[tuple[EntityKind, str], EntitySeen] = {}
         if not self._finders or not text:
             return
+        seen: dict[tuple[EntityKind, str], EntitySeen] = {}
         if self._certificates and not quoted and "PGP SIGNED" in text:
-            wanted = handle.normal(author)
-            for signed in pgp.signatures(text, self._certificates):
-                named = bool(wanted) and wanted in " ".join(signed.text.casefold().split())
-                seen[EntityKind.PGP_KEY, signed.fingerprint] = EntitySeen(
-                    EntityKind.PGP_KEY,
-                    signed.fingerprint,
-                    checked=True,
-                    verified=True,
-                    names_author=named,
-                )
+            for entity in self._verified(text, author):
+                seen[entity.kind, entity.value] = entity
         for finder in self._finders:
-            for tried, name in enumerate(finder.find(text), 1):
-                if len(seen) >= MAX_NAMES or tried > _MAX_TRIED:
-                    break
+            tried = islice(finder.find(text), _MAX_TRIED) if finder.hint(text) else ()
+            for name in tried:
                 key = (finder.kind, name.value)
-                if name.value and (key not in seen or (name.checked and not seen[key].checked)):
+                known = seen.get(key)
+                if name.value and (known is None or (name.checked and not known.checked)):
                     seen[key] = EntitySeen(finder.kind, name.value, quoted, name.checked)
-        for entity in seen.values():
+        for entity in islice(seen.values(), MAX_NAMES):
             if self.left <= 0:
                 return
             self.left -= 1
             yield entity
+
+    def _verified(self, text: str, author: str) -> Iterator[EntitySeen]:
+        """Yield the keys by which signatures in a text hold."""
+        wanted = handle.normal(author)
+        for signed in pgp.signatures(text, self._certificates):
+            yield EntitySeen(
+                EntityKind.PGP_KEY,
+                signed.fingerprint,
+                checked=True,
+                verified=True,
+                names_author=bool(wanted) and handle.names(signed.text, wanted),
+            )

@@ -20,13 +20,15 @@ _TELEGRAM = re.compile(
 )
 _BEFORE = 40
 
-# Cyrillic, Greek and others that look like Latin letters, after casefold (from Unicode's confusables,
-# the common ones only), and digits that stand for letters.
+# Cyrillic, Greek and others that look like Latin letters, after casefold (from Unicode's
+# confusables, the common ones only), and digits that stand for letters.
 _ALIKE = str.maketrans(
     {
         **dict(zip("аеорсухіјѕԁһԛԝвкмнтгьпӏ", "aeopcyxijsdhqwbkmhtrbnl", strict=True)),
         **dict(zip("αορνικτυχωγεηβ", "aopviktuxwyenb", strict=True)),
-        **dict(zip("ıɡɑօսռցհո", "igaounghn", strict=True)),
+        **dict(
+            zip("\u0131\u0261\u0251\u0585\u057d\u057c\u0581\u0570\u0578", "igaounghn", strict=True)
+        ),
         "0": "o",
         "1": "l",
         "i": "l",
@@ -52,6 +54,12 @@ def normal(handle: str) -> str:
 
 
 _UNSEEN = frozenset({"Cf", "Cc", "Cs", "Co", "Cn"})
+
+
+def names(text: str, wanted: str) -> bool:
+    """Whether a text names a handle, given in normal form, as a word of its own."""
+    told = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", told) is not None
 
 
 def skeleton(handle: str) -> str:

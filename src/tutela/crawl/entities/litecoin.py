@@ -1,4 +1,4 @@
-"""Litecoin addresses: L..., M... and ltc1...; the old form 3... is Bitcoin's too and counts as that."""
+"""Litecoin addresses: L..., M... and ltc1...; the old form 3... counts as Bitcoin's."""
 
 from __future__ import annotations
 

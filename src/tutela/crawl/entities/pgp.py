@@ -1,8 +1,8 @@
 """OpenPGP: public key blocks, and texts signed in the clear (RFC 9580, sections 6 and 7).
 
-A key that is pasted says nothing of who pastes it. A signature that holds says that the owner of the
-key wrote the signed text; whether that text speaks of this account is said beside it (`names_author`
-of `EntitySeen`), since anybody can paste a signed text as well.
+A key that is pasted says nothing of who pastes it. A signature that holds says that the owner of
+the key wrote the signed text; whether that text speaks of this account is said beside it
+(`names_author` of `EntitySeen`), since anybody can paste a signed text as well.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def certificates(text: str) -> list[pysequoia.Cert]:
     for block in list(_KEY.finditer(text))[:MAX_BLOCKS]:
         try:
             found += pysequoia.Cert.split_bytes(_lines(block[0]))[:MAX_BLOCKS]
-        except Exception:
-            continue
+        except Exception as error:  # noqa: BLE001 the library raises nothing narrower
+            _refused(error)
     return found
 
 
@@ -66,11 +66,18 @@ def signatures(text: str, keys: Sequence[pysequoia.Cert]) -> Iterator[Signed]:
             continue
         try:
             verified = pysequoia.verify(_lines(text[begin:at]), store=lambda _: list(keys))
-        except Exception:
+        except Exception as error:  # noqa: BLE001 the library raises nothing narrower
+            _refused(error)
             continue
         said = (verified.bytes or b"").decode("utf-8", "replace")
         for signature in verified.valid_sigs:
             yield Signed(signature.certificate.upper(), said)
+
+
+def _refused(error: Exception) -> None:
+    """Pass over what is no key or does not hold; that memory ran out says neither."""
+    if isinstance(error, MemoryError):
+        raise error
 
 
 def _lines(block: str) -> bytes:

@@ -25,7 +25,7 @@ _OWN = frozenset(
 
 
 class Telegram:
-    """Finds accounts. Their names have no checksum: a link is exact, a name beside a word is not."""
+    """Finds accounts. Names have no checksum: a link is exact, a name beside a word is not."""
 
     kind = EntityKind.TELEGRAM
 

@@ -17,7 +17,10 @@ from tutela.observation.model import Author, Layout
 GRAMMARS = (
     Grammar(
         name="a log of messages",
-        containers=("chat-message", "chatline", "chat-line", "log-line", "logline", "irc-line", "event", "msg"),
+        containers=(
+            "chat-message", "chatline", "chat-line", "log-line", "logline", "irc-line",
+            "event", "msg",
+        ),
         bodies=("text", "msg-text", "message-text", "chat-text", "content", "body", "message"),
         authors=("nick", "sender", "from", "from_name", "username", "author", "user"),
         times=("<time", "time", "timestamp", "ts", "date"),
@@ -27,8 +30,8 @@ GRAMMARS = (
 )  # fmt: skip
 
 _WHEN = (
-    r"[\[(]?(?P<when>(?:\d{4}-\d{2}-\d{2}[ t]|\d{1,2}[./-]\d{1,2}[./-]\d{2,4},? )?\d{1,2}:\d{2}(?::\d{2})?"
-    r"(?:\s?[ap]m)?z?)[\])]?\s{0,3}(?:- )?"
+    r"[\[(]?(?P<when>(?:\d{4}-\d{2}-\d{2}[ t]|\d{1,2}[./-]\d{1,2}[./-]\d{2,4},? )?"
+    r"\d{1,2}:\d{2}(?::\d{2})?(?:\s?[ap]m)?z?)[\])]?\s{0,3}(?:- )?"
 )
 _LINES = (
     re.compile(
@@ -43,7 +46,8 @@ _LINES = (
     ),
 )
 _DAY = re.compile(
-    r"(?:-{2,3} ?(?:log opened|day changed)|session start:|\*{2,5} ?begin logging at|date:) ?(.{6,40})",
+    r"(?:-{2,3} ?(?:log opened|day changed)|session start:|\*{2,5} ?begin logging at|date:)"
+    r" ?(.{6,40})",
     re.IGNORECASE,
 )
 _CLOCK_ONLY = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?\s?([ap]m)?", re.IGNORECASE)
@@ -113,8 +117,8 @@ def _by_lines(lines: list[str]) -> list[Found]:
     clock = Clock()
     found: list[Found] = []
     day: datetime | None = None
-    for number, line in enumerate(lines, 1):
-        line = line[:_LINE_CHARACTERS].rstrip("\r")
+    for number, whole in enumerate(lines, 1):
+        line = whole[:_LINE_CHARACTERS].rstrip("\r")
         opened = _DAY.match(line)
         if opened is not None:
             day = clock.read(opened[1]) or day

@@ -97,17 +97,26 @@ GRAMMARS = (
     ),
     Grammar(
         name="a forum",
-        containers=("post", "forum-post", "postbox", "comment", "reply", "message", "topic-reply", "post-item"),
+        containers=(
+            "post", "forum-post", "postbox", "comment", "reply", "message", "topic-reply",
+            "post-item",
+        ),
         bodies=(
-            "post-body", "post_body", "postbody", "post-content", "post_content", "postcontent", "post-text",
-            "post_text", "posttext", "post_message", "comment-body", "comment-content", "comment-text",
+            "post-body", "post_body", "postbody", "post-content", "post_content", "postcontent",
+            "post-text", "post_text", "posttext", "post_message", "comment-body", "comment-content",
+            "comment-text",
             "message-body", "message-text", "content", "body", "text", "message", "entry-content",
         ),
         authors=(
-            "author", "post-author", "post_author", "username", "user-name", "user", "nick", "nickname",
+            "author", "post-author", "post_author", "username", "user-name", "user", "nick",
+            "nickname",
             "poster", "author-name", "comment-author", "name", "member", "by",
         ),
-        times=("<time", "date", "post-date", "post_date", "time", "timestamp", "posted", "comment-date", "when"),
+        times=(
+            "<time", "date", "post-date", "post_date", "time", "timestamp", "posted",
+            "comment-date",
+            "when",
+        ),
         roles=("rank", "role", "group", "usergroup", "user-role", "badge"),
         files=("attachments", "attachment", "attachbox"),
         edits=("edited", "edit-note", "last-edited"),

@@ -62,7 +62,7 @@ class Generic:
         if group is None:
             return Posts()
         members = group.members[: MAX_POSTS + 1]
-        found = [_post(page.tree, member) for member in members]
+        found = [_post(member) for member in members]
         return Posts(
             found[:MAX_POSTS],
             thread=threads.key_of(page.url),
@@ -87,7 +87,7 @@ def _best(tree: Tree) -> Group | None:
     for members in several[:_MAX_GROUPS]:
         if members[0].begin <= taken_until:
             continue
-        group = _judged(tree, members)
+        group = _judged(members)
         if group is None:
             continue
         taken_until = members[-1].end
@@ -96,22 +96,22 @@ def _best(tree: Tree) -> Group | None:
     return best
 
 
-def _judged(tree: Tree, members: list[Node]) -> Group | None:
+def _judged(members: list[Node]) -> Group | None:
     """Count authors and times in some members; None where they are not like posts."""
     authors = times = worded = 0
     for member in members[:_SAMPLE]:
         words = member.words(200)
         if len(words) >= _LEAST_CHARACTERS:
             worded += 1
-            authors += _author_part(tree, member) is not None
-            times += _time_part(tree, member) is not None
+            authors += _author_part(member) is not None
+            times += _time_part(member) is not None
     sampled = min(len(members), _SAMPLE)
     if worded * 2 < sampled or authors * 2 < sampled or times * 2 < sampled:
         return None
     return Group(members, authors, times)
 
 
-def _elements(tree: Tree, member: Node) -> list[Node]:
+def _elements(member: Node) -> list[Node]:
     """Return the first elements of a member, in the order of the page, and not too many."""
     found: list[Node] = []
     waiting: list[Node] = [member]
@@ -124,8 +124,8 @@ def _elements(tree: Tree, member: Node) -> list[Node]:
     return found[:40]
 
 
-def _author_part(tree: Tree, member: Node) -> Node | None:
-    parts = _elements(tree, member)
+def _author_part(member: Node) -> Node | None:
+    parts = _elements(member)
     for node in parts:
         name = " ".join(node.classes) or node.get("itemprop")
         if (
@@ -140,9 +140,9 @@ def _author_part(tree: Tree, member: Node) -> Node | None:
     return None
 
 
-def _time_part(tree: Tree, member: Node) -> Node | None:
+def _time_part(member: Node) -> Node | None:
     clock = Clock()
-    for node in _elements(tree, member):
+    for node in _elements(member):
         if node.tag == "time":
             return node
         name = " ".join(node.classes)
@@ -155,8 +155,8 @@ def _time_part(tree: Tree, member: Node) -> Node | None:
     return None
 
 
-def _post(tree: Tree, member: Node) -> Found:
-    named, timed = _author_part(tree, member), _time_part(tree, member)
+def _post(member: Node) -> Found:
+    named, timed = _author_part(member), _time_part(member)
     parts = frozenset(node for node in (named, timed) if node is not None)
     handle = "" if named is None else named.words(grammar.HANDLE_CHARACTERS).strip(":<> ")
     return Found(

@@ -12,9 +12,20 @@ from tutela.crawl.tree import Node, Tree
 from tutela.observation.model import Author
 
 HANDLE_CHARACTERS = 120
-_OF_POSTS = ("authors", "times", "trips", "roles", "files", "asides", "edits", "thanks", "views")
+_OF_POSTS = (
+    "bodies",
+    "authors",
+    "times",
+    "trips",
+    "roles",
+    "files",
+    "asides",
+    "edits",
+    "thanks",
+    "views",
+)
 _SAMPLE = 5  # containers that are looked at to recognise a page
-_TOP = 40  # and to know the name of bodies
+_TOP = 20  # and to know the name of bodies
 _DIGITS = re.compile(r"(\d{1,15})(?!.*\d)")
 _PERMALINK = re.compile(r"#(?:p|post|msg|pid)?-?_?(\d{1,15})$")
 _PROFILE = re.compile(
@@ -30,7 +41,7 @@ _COUNT = re.compile(r"\d[\d,. ]{0,14}")
 
 
 class Grammar(msgspec.Struct, frozen=True, kw_only=True):
-    """By which names a software marks posts: classes, `#` and the beginning of an id, `<` and a tag.
+    """By which names a software marks posts: classes, `#` and how an id begins, `<` and a tag.
 
     Where several names are given, the first that is there counts.
 
@@ -75,9 +86,16 @@ class Grammar(msgspec.Struct, frozen=True, kw_only=True):
 
 def recognise(grammar: Grammar, tree: Tree) -> Finding:
     """Say how well a grammar fits a page, by its first few posts."""
-    marked = Marked(grammar, tree)
+    marked = _marked(grammar, tree)
+    if marked.finding is None:
+        marked.finding = _fit(marked, tree)
+    return marked.finding
+
+
+def _fit(marked: Marked, tree: Tree) -> Finding:
     if not marked.body_name:
         return Finding(0.0)
+    grammar = marked.grammar
     tried = fitting = named = dated = 0
     for container, body in marked.containers():
         tried += 1
@@ -108,10 +126,10 @@ def recognise(grammar: Grammar, tree: Tree) -> Finding:
 def posts(grammar: Grammar, page: Page) -> Iterator[Found]:
     """Yield the posts of a page, at most one more than are read."""
     tree = page.tree
-    grammar = _present(grammar, tree)
+    marked = _marked(grammar, tree)
     outer: list[tuple[Node, Found]] = []  # containers that the next one may hang under
     number = 0
-    for container, body in Marked(grammar, tree).containers():
+    for container, body in marked.containers():
         if body is None:
             continue
         number += 1
@@ -119,7 +137,7 @@ def posts(grammar: Grammar, page: Page) -> Iterator[Found]:
             return
         while outer and not outer[-1][0].holds(container):
             outer.pop()
-        found = _post(grammar, tree, container, body)
+        found = _post(marked.grammar, tree, container, body)
         if outer:
             found.parent = outer[-1][1].key
         outer.append((container, found))
@@ -127,12 +145,20 @@ def posts(grammar: Grammar, page: Page) -> Iterator[Found]:
 
 
 def _present(grammar: Grammar, tree: Tree) -> Grammar:
-    """Return a grammar without the names that a page has nowhere: each is asked for in every post."""
+    """Return a grammar without names that a page has nowhere: each is asked for in every post."""
     kept = {
         part: tuple(name for name in getattr(grammar, part) if tree.inside(tree.root, name))
         for part in _OF_POSTS
     }
     return msgspec.structs.replace(grammar, **kept)
+
+
+def _marked(grammar: Grammar, tree: Tree) -> Marked:
+    """Return the containers of a page by a grammar, found once."""
+    known = tree.notes.get(grammar.name)
+    if not isinstance(known, Marked):
+        known = tree.notes[grammar.name] = Marked(grammar, tree)
+    return known
 
 
 class Marked:
@@ -144,7 +170,7 @@ class Marked:
     """
 
     def __init__(self, grammar: Grammar, tree: Tree) -> None:
-        self._grammar = grammar
+        self.finding: Finding | None = None
         self._tree = tree
         candidates: dict[int, Node] = {}
         for name in grammar.containers:
@@ -152,7 +178,8 @@ class Marked:
                 if not node.hidden and _identified(node, grammar.container_id):
                     candidates[node.begin] = node
         self._candidates = [candidates[begin] for begin in sorted(candidates)]
-        self.body_name = self._name_of_bodies()
+        self.grammar = _present(grammar, tree) if candidates else grammar
+        self.body_name = self._name_of_bodies() if candidates else ""
 
     def _name_of_bodies(self) -> str:
         sample: list[Node] = []
@@ -162,16 +189,16 @@ class Marked:
                 if len(sample) == _TOP:
                     break
         best, best_name = (0, 0), ""
-        for name in self._grammar.bodies:
+        for name in self.grammar.bodies:
             fitting = first = 0
             for node in sample:
                 body = self._named(node, name)
                 if body is not None:
-                    authors = self._grammar.authors
+                    authors = self.grammar.authors
                     named = _first(self._tree, node, authors, body) is not None
                     fitting += 2 if named else 1
                     first = first or -(body.begin - node.begin)
-            rank = (fitting, first if self._grammar.outermost else 0)
+            rank = (fitting, first if self.grammar.outermost else 0)
             if fitting and (not best_name or rank > best):
                 best, best_name = rank, name
         return best_name
@@ -183,7 +210,7 @@ class Marked:
         return None
 
     def containers(self) -> Iterator[tuple[Node, Node | None]]:
-        """Yield containers with their bodies; what lies in a body is content, whatever it looks like."""
+        """Yield containers with their bodies; what lies in a body is content."""
         written_until = taken = 0
         for node in self._candidates:
             if node.begin <= written_until:

@@ -78,7 +78,7 @@ class Imageboard:
         return forum.best_of(GRAMMARS, page)[1]
 
     def read(self, page: Page) -> Posts:
-        """Find the posts by that grammar; the first post names the thread where the address does not."""
+        """Find the posts by that grammar; the first of them has the title of the thread."""
         best = forum.best_of(GRAMMARS, page)[0]
         if best is None:
             return Posts()

@@ -17,7 +17,7 @@ _KEYS = (
     re.compile(r"/(?:thread|topic|viewthread)[-_/](\d{1,15})"),
 )
 _PAGING = re.compile(r"[?&;](?:page|start|st|p|offset|sid|s|PHPSESSID)=[^&;#]*|/page[-/]?\d+/?$|/$")
-_SEPARATORS = re.compile(r"\s+(?:[|»•·–—]|::|-)\s+")
+_SEPARATORS = re.compile(r"\s+(?:[|»•·\u2013\u2014]|::|-)\s+")
 
 
 def key_of(url: str) -> str:
