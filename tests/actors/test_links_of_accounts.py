@@ -130,7 +130,7 @@ def test_style_hints_below_five_thousand_characters_say_nothing():
 def test_skeletons_fold_what_is_drawn_alike():
     assert link.skeleton("\u0421edar_99") == link.skeleton("cedar") == "cedar"
     assert link.skeleton("c3dar") == "cedar"
-    assert link.skeleton("Ｃｅｄａｒ") == "cedar"
+    assert link.skeleton("\uff23edar") == "cedar"
 
 
 def test_hours_of_one_person_and_of_two():
@@ -139,14 +139,15 @@ def test_hours_of_one_person_and_of_two():
     assert hours.apart_hours(day, night) > 10
     assert hours.chance(day, night) < 0.01 < hours.chance(day, again)
     assert hours.chance(night, day) == hours.chance(day, night)
-    assert hours.focus(day) > 0.7 > 0.2 > hours.focus([float(h) for h in range(24)])
+    assert hours.focus(day) > 0.7
+    assert hours.focus([float(hour) for hour in range(24)]) < 0.01
     assert hours.overlap(day, again) > 0.8 > hours.overlap(day, night)
     assert hours.apart_hours([23.5], [0.5]) == pytest.approx(1)
 
 
 def test_a_text_is_most_like_itself_and_grams_keep_no_text():
     texts = [
-        "the quick heron stands in the reeds",
+        "the heron stands in the reeds",
         "a marten climbs a pine",
         "wrens, wrens, wrens!",
     ]
