@@ -69,7 +69,10 @@ def test_the_same_rows_give_the_same_places(town: Town):
     assert [(o.account_id, o.place, o.lower) for o in one] == [
         (o.account_id, o.place, o.lower) for o in other
     ]
-    assert ranking.place_now(town.database, town.who, town.case_id, one[1].account_id, town.desk())
+    place_now = ranking.place_now(
+        town.database, town.who, town.case_id, one[1].members, town.desk()
+    )
+    assert place_now == 2
 
 
 def gathered(town: Town) -> gather.Gathered:

@@ -150,6 +150,16 @@ def test_who_has_moved_since_is_not_released(town: Town):
     assert state(town, lead) == "proposed"
 
 
+def test_who_was_ranked_as_one_and_is_not_any_more_is_not_released(town: Town):
+    lead = proposed(town)
+    both = [town.account("heron"), town.account("stork")]
+    with town.database.write() as tx:
+        tx.execute(update(Lead).where(Lead.id == lead).values(members=both))
+    with pytest.raises(UsageError) as refused:
+        ask(town, lead)
+    assert refused.value.code == "moved"
+
+
 def test_a_lead_is_over_taken_back_and_proposed_again(town: Town, tmp_path: Path):
     lead = proposed(town)
     with pytest.raises(ConflictError), town.database.write() as tx:

@@ -10,11 +10,16 @@ import web_support
 from litestar.testing import TestClient
 from sqlalchemy import select
 
+from tutela.actors import explain
+from tutela.actors.marking import Mark
+from tutela.actors.model import CounterKind, TermKind, Tier
 from tutela.core.principal import Role
+from tutela.observation.model import EntityKind, EventKind, Layout
 from tutela.observation.sealing import Words
 from tutela.store import Database
 from tutela.store.tables.audit import AuditEvent
 from tutela.web import app
+from tutela.web import lead_words as words
 
 INVESTIGATOR, SUPERVISOR = Role.INVESTIGATOR, Role.SUPERVISOR
 
@@ -205,3 +210,20 @@ def test_german_says_all_of_it(place: Place):
         answer = place.get(f"{place.case}/{path}", language="de")
         assert answer.status_code == 200
         assert said in answer.text, path
+
+
+def test_there_are_words_for_all_that_leads_name_by_keys():
+    for values, said in (
+        (TermKind, words.TERMS),
+        (CounterKind, words.COUNTER),
+        (Mark, words.MARKS),
+        (EventKind, words.EVENTS),
+        (EntityKind, words.NAMES),
+        (Layout, words.LAYOUTS),
+        (Tier, words.TIERS),
+    ):
+        assert set(values) <= set(said), values
+    contacts = set(EntityKind) - {EntityKind.HANDLE, EntityKind.PGP_KEY}
+    assert contacts <= set(words.LINK_KINDS)
+    assert set(explain._WORDS.values()) <= set(words.DIFFERENCES)
+    assert set(explain._WORDS) <= set(words.FACTORS)

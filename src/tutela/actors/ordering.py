@@ -58,11 +58,11 @@ def order(observed: Observed, weights: Weights, undone: Collection[Pair]) -> Ord
 
 
 def place(
-    observed: Observed, weights: Weights, undone: Collection[Pair], account: int
+    observed: Observed, weights: Weights, undone: Collection[Pair], accounts: Collection[int]
 ) -> int | None:
-    """Return the place of an account in a ranking of this, None for none."""
+    """Return the place of exactly these accounts in a ranking of this, None for none."""
     found = rank(observed, weights, undone=undone).leads
-    return next((lead.rank for lead in found if account in lead.accounts), None)
+    return next((lead.rank for lead in found if set(lead.accounts) == set(accounts)), None)
 
 
 def said(one: Abstention) -> str:

@@ -208,9 +208,11 @@ def of_account(
 
 
 def place_now(
-    database: Database, who: Principal, case_id: CaseId, account_id: int, by: Desk
+    database: Database, who: Principal, case_id: CaseId, members: Sequence[int], by: Desk
 ) -> int | None:
-    """Return the place that an account would have in a ranking made now, None for none.
+    """Return the place that an account or group would have in a ranking made now.
+
+    None where it has none, or where these are not the accounts that would be ranked as one.
 
     Raises:
         AccessError: `who` does not work on leads of this case.
@@ -219,7 +221,7 @@ def place_now(
         require(tx, who, Permission.LEADS, case_id)
         undone = linking.undone(tx, case_id)
     gathered = _gathered(database, who, case_id, by)
-    wanted = gathered.root.get(account_id, account_id)
+    wanted = {gathered.root.get(one, one) for one in members}
     return ordering.place(gathered.observed, by.weights, undone, wanted)
 
 

@@ -282,7 +282,7 @@ def _place(
 ) -> int | None:
     with database.read() as tx:
         lead = find(tx, who, case_id, lead_id)
-    return ranking.place_now(database, who, case_id, lead.account_id, by)
+    return ranking.place_now(database, who, case_id, lead.members, by)
 
 
 def _fit(  # noqa: PLR0913, PLR0917 as `release`
@@ -306,7 +306,7 @@ def _fit(  # noqa: PLR0913, PLR0917 as `release`
     low, high = lead.explanation["best_place"], lead.explanation["worst_place"]
     if place is None or not low <= place <= high:
         raise UsageError(
-            "what was observed since has moved this account out of the places it was given",
+            "what is known by now has moved this account out of the places it was given",
             code="moved",
             hint="rank again, and propose the account anew",
         )
