@@ -24,10 +24,10 @@ import msgspec
 from tutela.core.errors import ConflictError, ServiceError
 from tutela.core.ids import CaseId, CrawlOrderId
 from tutela.crawl import leases, signal_file, switch
-from tutela.crawl.eyes import Eyes
 from tutela.crawl.keeping import Keeper, Totals
 from tutela.crawl.manners import Manners
 from tutela.crawl.model import Lease, Net, Pace
+from tutela.crawl.reader import Reader
 from tutela.crawl.visit import Means, Stopped, Visit, visit
 from tutela.fetch.stream import Client
 from tutela.fetch.way import Way
@@ -39,6 +39,7 @@ ASK_S = 0.5  # the database whether orders are held
 _KEEP_S = 0.25  # what came waits so long for company
 _TOGETHER = 64
 _IDLE_S = 0.5
+_ENDS_S = 1.0
 _PR_SET_DUMPABLE = 4
 A = TypeVar("A")
 T = TypeVar("T")
@@ -57,7 +58,7 @@ class Ways(Protocol):
 class Sight(NamedTuple):
     """The confined processes of a worker; made before anything secret is open."""
 
-    eyes: Eyes
+    reader: Reader
     hasher: Hasher
 
 
@@ -118,6 +119,7 @@ class Worker:
         self._setup = setup
         self._watch = watch
         self._clients: dict[tuple[CrawlOrderId, Net], Client] = {}
+        self._ended: list[Client] = []
         self._visits: dict[asyncio.Task[Visit], Lease] = {}
         self._came: list[Visit] = []
         self._back: list[Lease] = []
@@ -134,7 +136,7 @@ class Worker:
 
     async def _run(self, threads: _Threads) -> State:
         self._means = Means(
-            eyes=self._sight.eyes,
+            reader=self._sight.reader,
             hasher=self._sight.hasher,
             stopped=lambda: signal_file.is_raised(self._setup.signal_file),
             run=threads.look,
@@ -230,7 +232,9 @@ class Worker:
             orders = {order_id for order_id, _ in self._clients}
             held = await threads.ask(_bound(self._held, orders))
             for key in [key for key in self._clients if key[0] in held]:
-                self._clients.pop(key).stop()
+                client = self._clients.pop(key)
+                client.stop()
+                self._ended.append(client)
             if "stopped" in held.values():
                 self._stop("switch")
 
@@ -246,8 +250,6 @@ class Worker:
         self.state.stopped = why
         for client in self._clients.values():
             client.stop()
-        for task in self._visits:
-            task.cancel()
         if why == "switch":
             self._ways.stop()
 
@@ -255,9 +257,13 @@ class Worker:
         """Keep what came, and give back what did not."""
         for client in self._clients.values():
             client.stop()
+        if self._visits:  # they end by that, but for what a confined process still looks at
+            await asyncio.wait(self._visits, timeout=_ENDS_S)
         for task in self._visits:
             task.cancel()
         await asyncio.gather(*self._visits, return_exceptions=True)
+        for client in (*self._clients.values(), *self._ended):
+            await client.__aexit__()
         self._gather()
         while self._came:
             self.state.totals.add(await threads.keep(_bound(self._keeper.keep, self._some())))
