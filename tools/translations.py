@@ -27,8 +27,12 @@ OPTIONS = {"**.html": {"trimmed": "true", "newstyle_gettext": "true"}}
 KEYWORDS = {"_": None, "N_": None, "gettext": None, "ngettext": (1, 2)}
 
 # Rooms, and modules of others, whose errors people meet in the browser; and what they raise.
-ROOMS = ("access", "casework", "web")
-MODULES = ("exchange/entries.py", "exchange/feedback.py", "exchange/lists.py")
+ROOMS = ("access", "actors", "casework", "web")
+MODULES = (
+    *("exchange/entries.py", "exchange/feedback.py", "exchange/lists.py"),
+    *("observation/find.py", "observation/find_sites.py"),
+    *("observation/sealing.py", "observation/show.py"),
+)
 ERRORS = frozenset(
     {"AccessError", "ConflictError", "InputError", "IntegrityError", "ServiceError", "UsageError"}
 )

@@ -13,6 +13,7 @@ from tutela.store import Database
 from tutela.web import app
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "casework"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "actors"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 import web_support

@@ -7,12 +7,14 @@ from functools import cache
 from html.parser import HTMLParser
 from importlib.resources import files
 
+import leads_support
 import pytest
 from babel.messages.pofile import read_po
 from litestar.handlers import HTTPRouteHandler
 from sqlalchemy import insert
 
 from tutela.core.principal import Role
+from tutela.observation.sealing import Words
 from tutela.store.tables.casework import MediaHit
 from tutela.web import app
 
@@ -102,6 +104,18 @@ def used(client, installation):
     ):
         answer = _post(client, installation, path, role, form)
         assert answer.status_code == 303, (path, answer.text)
+    leads_support.fill(
+        installation.database, installation.case_id, Words(installation.office.vault)
+    )
+    assert _post(client, installation, f"{case}/leads", Role.INVESTIGATOR, {}).status_code == 303
+    heron = leads_support.account(installation.database, installation.case_id, "heron")
+    for path, form in (
+        ("propose", {}),
+        ("marks", {"kind": "administrator", "reason": "R"}),
+        ("marks", {"kind": "contact_abuse", "reason": "R"}),
+    ):
+        page = f"{case}/accounts/{heron}/{path}"
+        assert _post(client, installation, page, Role.INVESTIGATOR, form).status_code == 303
     with installation.database.write() as tx:
         for number, strength in ((6, "exact"), (7, "indicative")):
             tx.execute(
@@ -131,6 +145,10 @@ def _pages(installation):
         "seq": 0,
         "account_id": installation.accounts["list_member"],
         "name": "uk-abc",
+        "site_account_id": leads_support.account(
+            installation.database, installation.case_id, "heron"
+        ),
+        "site_id": 2,
     }
     for route in app.build(installation.office).routes:
         for handler in getattr(route, "route_handlers", ()):
@@ -143,7 +161,10 @@ def _pages(installation):
 def test_every_page_is_german_throughout(client, used):
     shown = set()
     # Between them they are shown everything, and all buttons.
-    roles = (Role.VICTIM_IDENTIFICATION, Role.SUPERVISOR, Role.ADMINISTRATOR, Role.AUDITOR)
+    roles = (
+        *(Role.VICTIM_IDENTIFICATION, Role.SUPERVISOR, Role.ADMINISTRATOR),
+        *(Role.AUDITOR, Role.INVESTIGATOR),
+    )
     for path in [
         *_pages(used),
         "/administration/schemes/vics-us",
@@ -163,6 +184,7 @@ def test_every_page_is_german_throughout(client, used):
                     shown.add(path)
     # What no role was shown would have been checked as a refusal only.
     assert len(shown) > 35
+    assert {f"/cases/{used.case_id}/leads", f"/cases/{used.case_id}/graph"} <= shown
     assert {f"/cases/{used.case_id}/review", "/audit", "/administration/rules"} <= shown
 
 

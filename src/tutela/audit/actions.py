@@ -167,6 +167,22 @@ _CRAWL: Mapping[str, str] = {
     "crawl.stopped": "The kill switch was raised: nothing is crawled; the reason is beside.",
     "crawl.released": "The kill switch was lowered; the reason is kept beside the log.",
 }
+_ACTORS: Mapping[str, str] = {
+    "post.read": "Somebody had the words of posts of an account shown; how many.",
+    "ranking.made": "Accounts of a case were put in order: by which weights, how many, withheld.",
+    "link.confirmed": "Two accounts are taken for one's; the reason is kept beside the log.",
+    "link.undone": "Two accounts are not taken for one's (any more); the reason is beside.",
+    "mark.set": "A person said something of an account; the reason is kept beside the log.",
+    "mark.undone": "That does not count any more; the reason is kept beside the log.",
+    "lead.proposed": "An account was proposed as a lead, with its place in which ranking.",
+    "lead.released": "A lead was released after two persons agreed; until when.",
+    "lead.withdrawn": "A lead was taken back; the reason is kept beside the log.",
+    "lead.restored": "A lead that was taken back is proposed again.",
+    "lead.exported": "A released lead was written to a file, with the file's SHA-256.",
+    "deconfliction.added": "Identifiers that no lead may carry were added; how many.",
+    "deconfliction.removed": "Identifiers may be carried by leads again; how many.",
+    "deconfliction.asked": "It was asked, blindly, whether accounts must be left out; how many.",
+}
 _INSTALLATION: Mapping[str, str] = {
     "audit.exported": "Events of the log were exported, in which format.",
     "audit.erased": "Words kept beside an event were erased; why, and by what authority, is kept.",
@@ -190,6 +206,7 @@ GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
     "Partner nodes": _FEDERATION,
     "Observations": _OBSERVATIONS,
     "Crawling": _CRAWL,
+    "Leads": _ACTORS,
     "Installation": _INSTALLATION,
 }
 ACTIONS: Final[Mapping[str, str]] = {

@@ -49,6 +49,9 @@ app.command(
     "tutela.cli.node:app", name="node", help="Trust and ask partner nodes of other nations."
 )
 app.command("tutela.cli.crawl:app", name="crawl", help="Crawl sites under an order of two persons.")
+app.command(
+    "tutela.cli.leads:app", name="leads", help="Rank accounts of sites, release and export leads."
+)
 app.command("tutela.cli.account:app", name="account", help="Invite people, and let programs in.")
 app.command("tutela.cli.audit:app", name="audit", help="Verify, sign, prove and export the log.")
 app.command("tutela.cli.vault:app", name="vault", help="Check the kept media, change their key.")

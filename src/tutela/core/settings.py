@@ -16,6 +16,7 @@ import msgspec
 from tutela.core.crawl_settings import CrawlSettings
 from tutela.core.errors import SettingsError
 from tutela.core.homes import config_home, data_home, state_home
+from tutela.core.leads_settings import LeadsSettings
 from tutela.core.media import PDQ_RADIUS_BITS
 
 PREFIX = "TUTELA_"
@@ -330,6 +331,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     exchange: ExchangeSettings = msgspec.field(default_factory=ExchangeSettings)
     federation: FederationSettings = msgspec.field(default_factory=FederationSettings)
     crawl: CrawlSettings = msgspec.field(default_factory=CrawlSettings)
+    leads: LeadsSettings = msgspec.field(default_factory=LeadsSettings)
     cli: CliSettings = msgspec.field(default_factory=CliSettings)
 
 

@@ -25,6 +25,7 @@ from tutela.store.tables import (
     exchange,
     federation,
     grading,
+    leads,
     matching,
     observation,
     vault,
@@ -33,7 +34,7 @@ from tutela.store.tables import (
 # Importing them is what makes their tables known.
 DOMAINS = (
     *(access, casework, grading, vault, audit, exchange, matching, federation, observation),
-    crawl,
+    *(crawl, leads),
 )
 STEPS = Path(dialect.__file__).parent / "versions"
 UPGRADE_LOCK = 0x7475_7465_6C61  # any number, the same in every process

@@ -13,6 +13,7 @@ from tutela.web.pages import (
     export,
     items,
     language,
+    leads,
     lists,
     own_keys,
     passkeys,
@@ -20,6 +21,8 @@ from tutela.web.pages import (
     review,
     rules,
     sign_in,
+    site_accounts,
+    sites,
     team,
     thumbnails,
     welcome,
@@ -29,6 +32,7 @@ from tutela.web.pages import (
 _MODULES = (
     *(language, sign_in, agency, welcome, account, credentials, own_keys, passkeys),
     *(cases, board, review, thumbnails, items, work, team, export),
+    *(leads, site_accounts, sites),
     *(disputes, lists, published, approvals, audit, administration, rules),
 )
 ROUTES = [handler for module in _MODULES for handler in module.ROUTES]

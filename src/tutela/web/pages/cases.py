@@ -51,6 +51,10 @@ TABS = (
     ("/links", N_("Cameras and links"), Permission.CASE_READ),
     ("/series", N_("Series and victims"), Permission.SERIES),
     ("/second", N_("Second readings"), Permission.GRADE),
+    ("/leads", N_("Leads"), Permission.LEADS),
+    ("/sites", N_("Sites"), Permission.LEADS),
+    ("/graph", N_("Graph"), Permission.LEADS),
+    ("/observed", N_("Observed"), Permission.LEADS),
     ("/team", N_("Team"), Permission.CASE_READ),
     ("/export", N_("Export"), Permission.EXPORT),
 )

@@ -15,6 +15,7 @@ from litestar.response import Redirect, Stream
 from tutela.access import approvals
 from tutela.access.authorise import allows
 from tutela.access.model import Permission
+from tutela.actors import forget
 from tutela.casework import case as cases
 from tutela.casework import deletion
 from tutela.casework.formats import export
@@ -23,7 +24,6 @@ from tutela.core.ids import ApprovalId, CaseId, MediaId
 from tutela.core.principal import Principal
 from tutela.edge.routes import reads
 from tutela.evidence.vault import objects
-from tutela.observation import retention
 from tutela.web import words
 from tutela.web.office import Asked, Office, office, who
 from tutela.web.pages.cases import case_page
@@ -126,7 +126,7 @@ def delete(request: Asked, case_id: FromPath[int], approval: FromQuery[int] = 0)
         CaseId(case_id),
         ApprovalId(approval),
         place.vault,
-        retention.forget_case,
+        forget.forget_case,
     )
     return Redirect("/cases", status_code=303)
 

@@ -1,0 +1,1 @@
+"""A generated world of hidden sites with planted truth; it knows nothing of any ranker."""
