@@ -76,9 +76,12 @@ def _too_little(weights: Weights, found: Sequence[Thing], scored: Score) -> Show
         ("weeks", len({day.isocalendar()[:2] for day in days}), rules.weeks),
     )
     short = [f"{got} {what}, {wanted} needed" for what, got, wanted in have if got < wanted]
-    if scored.worst <= rules.worst_part * scored.lower:
+    if scored.worst < max(rules.worst_points, rules.worst_part * scored.lower):
         left = scored.worst / scored.lower if scored.lower else 0.0
-        short.append(f"{left:.0%} of the bound is left once the best window of days is taken away")
+        short.append(
+            f"{scored.worst:.1f} points, {left:.0%} of the bound, are left once the best window of "
+            "days is taken away"
+        )
     if not short:
         return None
     posts = tuple(sorted({post for thing in found for post in thing.posts}))

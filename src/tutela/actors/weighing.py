@@ -62,6 +62,7 @@ class Enough(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     first_seen: Count
     first_seen_part: Part
     worst_part: Part
+    worst_points: Positive
 
 
 class Safeguarding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

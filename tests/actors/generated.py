@@ -1,0 +1,3 @@
+"""Which worlds the tests look at."""
+
+SEEDS = (501, 502, 503)
