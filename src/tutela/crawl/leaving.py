@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 
 from tutela.core.crawl_settings import CrawlSettings
@@ -72,7 +71,7 @@ class OwnTor:
         self._tor.stop()
 
 
-def _lines(file: Path | None) -> Sequence[str]:
+def _lines(file: Path | None) -> tuple[str, ...]:
     if file is None:
         return ()
     try:
