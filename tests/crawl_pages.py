@@ -171,6 +171,26 @@ href="http://board.test/u/{name.lower()}"><span itemprop="name">{name}</span></a
     )  # fmt: skip
 
 
+def _subsilver() -> Sample:
+    def post(number: int, name: str, when: str, words: str) -> str:
+        return f"""<tr class="row1"><td><a name="p{number}"></a><b class="postauthor">{name}</b></td>
+<td><b>Post subject:</b> Swapping stamps <b>Posted:</b> {when}</td></tr><tr class="row1"><td>
+<span class="postdetails"><b>Joined:</b> Mon Jan 01, 2023 9:00 am</span></td>
+<td><div class="postbody">{words}</div></td></tr>"""
+
+    quote = f'<div class="quotetitle">Anna wrote:</div><div class="quotecontent">{QUOTED}</div>'
+    body = (
+        "<h2>Swapping stamps</h2><table>"
+        + post(15, "Anna", "Fri Jan 05, 2024 10:00 am", ONE)
+        + post(16, "Bert", "Fri Jan 05, 2024 10:15 am", quote + TWO)
+        + "</table>"
+    )
+    return Sample(
+        "phpBB in rows", Layout.FORUM, "http://board.test/viewtopic.php?t=7", _page(body),
+        ("15", "16"), thread="7",
+    )  # fmt: skip
+
+
 def _unknown_forum() -> Sample:
     def post(number: int, name: str, when: str, words: str) -> str:
         return f"""<div class="post" id="post-{number}"><div class="head"><span class="author">{name}</span>
@@ -293,6 +313,7 @@ def _generic() -> Sample:
 
 SAMPLES = (
     _phpbb(),
+    _subsilver(),
     _mybb(),
     _smf(),
     _vbulletin(),

@@ -29,6 +29,7 @@ HOW = ("same", "smaller", "mirrored", "unknown")
 POSTS = 5
 PEOPLE = ("Ada", "Bo", "Cleo", "Dov", "Eli", "Fay")
 _UNKNOWN = 10_000
+_NOTHING = " ".join(f"{one}{other}" for one in "abcdefgh" for other in ("lbum", "ir", "rea"))
 _PAGE = "<!DOCTYPE html><html><head><title>{title}</title></head><body>{body}</body></html>"
 
 
@@ -144,7 +145,7 @@ def _bomb(_: list[str]) -> tuple[int, dict[str, str], bytes]:
 def _calendar(parts: list[str]) -> tuple[int, dict[str, str], bytes]:
     day = int(parts[2]) if len(parts) > 2 else 1
     links = f'<a href="/trap/calendar/{day + 1}">tomorrow</a>'
-    return _html("Calendar", f"<p>Nothing happens on day {day}. {links} {'lorem ipsum ' * 40}</p>")
+    return _html("Calendar", f"<p>Nothing happens on day {day}. {links} {_NOTHING}</p>")
 
 
 def _loop(parts: list[str]) -> tuple[int, dict[str, str], bytes]:

@@ -137,6 +137,16 @@ def test_the_blind_list_withholds_and_does_not_say_that_it_did():
     assert found.shown == other.shown
 
 
+def test_who_has_too_little_is_told_so_also_on_the_blind_list():
+    site = Site()
+    site.post(1, 0, site.thing("a"))
+    site.account(1, handle="heron")
+    told = frozenset({blind.token(KEY, "handle", "heron", "1")})
+    found = reason(site.seen(protected=told))
+    assert found is not None
+    assert found.reason is Reason.TOO_LITTLE
+
+
 def test_the_blind_list_knows_contacts_in_own_words_only():
     site = steady()
     named = Named(EntityKind.XMPP, "heron@example.org", checked=True)

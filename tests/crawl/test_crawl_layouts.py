@@ -96,6 +96,16 @@ def test_a_page_without_posts_has_none():
     assert page.confidence < 0.2
 
 
+def test_a_list_of_boards_holds_no_posts():
+    rows = "".join(
+        f'<tr><td><a href="viewforum.php?f={n}">Board {n}</a></td><td>12</td>'
+        f'<td>by <a href="/u/{n}">Anna</a> Fri Jan 05, 2024 10:00 am</td></tr>'
+        for n in range(9)
+    )
+    page = read(f"<table>{rows}</table>".encode(), "http://a.test/", "text/html", Terms())
+    assert page.posts == ()
+
+
 def test_a_thread_says_how_often_it_was_read():
     sample = next(s for s in SAMPLES if s.name == "SMF")
     page = read(sample.html.encode(), sample.url, sample.content_type, Terms())

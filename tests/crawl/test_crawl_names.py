@@ -15,7 +15,6 @@ from tutela.crawl.entities import (
     bech32,
     bitcoin,
     ethereum,
-    handle,
     litecoin,
     monero,
     session,
@@ -23,6 +22,7 @@ from tutela.crawl.entities import (
 )
 from tutela.crawl.entities.finding import FINDERS, Names
 from tutela.crawl.entities.keccak import keccak_256
+from tutela.observation import handles
 from tutela.observation.model import EntityKind, EntitySeen
 
 KEYS = st.binary(min_size=20, max_size=20)
@@ -155,22 +155,22 @@ def test_contacts_are_found_in_their_normal_form(text, wanted):
 
 
 def test_handles_are_compared_by_what_a_person_would_type():
-    assert handle.normal("  An\u200bna\u202e ") == handle.normal("ANNA") == "anna"
-    assert handle.normal("\uff21\uff4e\uff4e\uff41") == "anna"
-    assert handle.normal("\u200b\u202e") == ""
+    assert handles.normal("  An\u200bna\u202e ") == handles.normal("ANNA") == "anna"
+    assert handles.normal("\uff21\uff4e\uff4e\uff41") == "anna"
+    assert handles.normal("\u200b\u202e") == ""
 
 
 def test_handles_that_look_alike_stay_apart_but_share_a_skeleton():
     cyrillic = "\u0410nn\u0430"
-    assert handle.normal(cyrillic) != handle.normal("Anna")
-    assert handle.skeleton(cyrillic) == handle.skeleton("Anna")
-    assert handle.skeleton("b0b_ill") == handle.skeleton("bob.i11")
-    assert handle.skeleton("Anna") != handle.skeleton("Bert")
+    assert handles.normal(cyrillic) != handles.normal("Anna")
+    assert handles.skeleton(cyrillic) == handles.skeleton("Anna")
+    assert handles.skeleton("b0b_ill") == handles.skeleton("bob.i11")
+    assert handles.skeleton("Anna") != handles.skeleton("Bert")
 
 
 @given(st.text(max_size=60))
 def test_normal_forms_are_normal(text):
-    assert handle.normal(handle.normal(text)) == handle.normal(text)
+    assert handles.normal(handles.normal(text)) == handles.normal(text)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from crawl_pages import SAMPLES
@@ -33,18 +35,11 @@ def test_what_is_refused_is_refused_with_its_code_and_the_next_page_is_read(read
     assert reader.read(b"<title>a</title>", "http://a.test/", "text/html").title == "a"
 
 
-def test_several_pages_are_under_way_at_once():
-    with Reader(TERMS, jobs=2) as reader:
-        tasks = {
-            reader.submit(f"<title>{n}</title>".encode(), "http://a.test/", "text/html"): str(n)
-            for n in range(2)
-        }
-        assert reader.free == 0
-        titles = {}
-        while len(titles) < 2:
-            for outcome in reader.outcomes(None):
-                titles[outcome.task] = outcome.seen.title
-        assert titles == tasks
+def test_threads_share_a_reader():
+    with Reader(TERMS, jobs=2) as reader, ThreadPoolExecutor(8) as threads:
+        pages = [f"<title>{number}</title>".encode() for number in range(40)]
+        read = threads.map(lambda page: reader.read(page, "http://a.test/", "text/html"), pages)
+        assert [seen.title for seen in read] == [str(number) for number in range(40)]
 
 
 def _die_of(monkeypatch, how):

@@ -8,7 +8,8 @@ import pytest
 from crawl_support import DONE, HASTY, POLITE, onion_host, site
 
 from tutela.core.errors import ConflictError, UsageError
-from tutela.crawl import leases, tags
+from tutela.core.time import now
+from tutela.crawl import leases, picking, tags
 from tutela.crawl.model import Kind, Link, Net, Outcome, Pace, State
 
 RETRY = Outcome(state=State.WAITING, reason="timeout")
@@ -229,3 +230,23 @@ def test_a_lease_runs_as_long_as_its_pace_says(crawl):
     (first,) = crawl.lease(pace=pace)
     (second,) = crawl.lease(pace=HASTY)
     assert (first.url_id, second.turn) == (second.url_id, 2)
+
+
+@pytest.mark.parametrize("pace", [HASTY, POLITE])
+def test_a_lease_looks_its_urls_up_in_the_index_however_many_wait(crawl, pace):
+    order_id = crawl.ordered(site("127.0.0.1"))
+    for start in range(0, 20_000, 5_000):
+        seeds = (f"http://127.0.0.1/{n}" for n in range(start, start + 5_000))
+        assert crawl.seed(order_id, *seeds) == 5_000
+    with crawl.database.write() as tx:
+        dialect = tx.dialect.name
+        if dialect == "postgresql":
+            tx.exec_driver_sql("ANALYZE")
+        chosen = picking.chosen(dialect, now(), 50, pace)
+        plain = str(chosen.compile(tx, compile_kwargs={"literal_binds": True}))
+        how = "EXPLAIN" if dialect == "postgresql" else "EXPLAIN QUERY PLAN"
+        plan = "\n".join(str(row[-1]) for row in tx.exec_driver_sql(f"{how} {plain}"))
+    assert "ix_crawl_urls_next" in plan
+    assert "Seq Scan on crawl_urls" not in plan
+    assert "SCAN crawl_urls" not in plan
+    assert len(crawl.lease(pace=pace)) == (1 if pace is POLITE else 50)

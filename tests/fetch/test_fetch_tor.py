@@ -186,7 +186,11 @@ with TorProcess(settings) as tor:
 """
     given = pickle.dumps(tor_network.settings(tmp_path / "tor"))
     worker = subprocess.Popen(
-        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        # Who is killed leaves the folder of its sockets behind.
+        env={**os.environ, "TMPDIR": str(tmp_path)},
     )
     assert worker.stdin
     assert worker.stdout
@@ -202,6 +206,22 @@ with TorProcess(settings) as tor:
             time.sleep(0.05)
         else:
             pytest.fail("tor outlives the worker")
+
+
+@pytest.mark.usefixtures("tor")
+def test_a_tor_can_be_started_again_and_its_folder_is_for_one(
+    tor_network: TorNetwork, tmp_path: Path
+):
+    settings = tor_network.settings(tmp_path / "tor", boot_s=60.0)
+    own = TorProcess(settings)
+    url = f"http://{tor_network.onions[9001]}/page"
+    for _ in range(2):
+        with own:
+            assert outcomes(own.way("case"), url)[0].body == PAGE
+            with pytest.raises(FetchError) as caught, TorProcess(settings):
+                pass
+            assert caught.value.code == "tor_down"
+        assert not own.is_running
 
 
 def test_a_tor_that_reaches_nobody_says_how_far_it_came(tmp_path: Path, tor_network: TorNetwork):

@@ -25,8 +25,9 @@ def abstain(
     """
     checks = (
         (Reason.SAFEGUARDING, _child(evidence, accounts, weights, found)),
-        (Reason.PROTECTED, _protected(evidence, accounts)),
+        # Before the blind list: whoever has a single hit and is withheld would stand out by it.
         (Reason.TOO_LITTLE, _too_little(weights, found, scored)),
+        (Reason.PROTECTED, _protected(evidence, accounts)),
         (Reason.PROGRAM, _program(evidence, accounts, weights)),
         (Reason.TAKEN_OVER, _taken_over(evidence, accounts, weights)),
         (Reason.PASSES_ON_ONLY, _passes_on(evidence, accounts, weights, found)),

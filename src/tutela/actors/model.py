@@ -212,7 +212,8 @@ class Abstention(msgspec.Struct, frozen=True):
     """An account (or merged group) that is not ranked, why, and what shows it.
 
     `shown` is for whoever works on leads: what the blind list holds is never told apart there from
-    other things that a person has to check.
+    other things that a person has to check. `evidence` of what is withheld for a check is for those
+    who check it, and for nobody who works on leads: for the blind list it is empty.
     """
 
     accounts: tuple[int, ...]

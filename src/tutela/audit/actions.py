@@ -154,6 +154,7 @@ _OBSERVATIONS: Mapping[str, str] = {
     "site.judged": "A person said whether a site is a copy of another; the reason is kept beside.",
 }
 _CRAWL: Mapping[str, str] = {
+    "crawl.worker": "A worker began to crawl, on whose account.",
     "crawl.ordered": "A crawl order was made after two persons agreed; its words are beside.",
     "crawl.started": "An order is worked on from now on, or again.",
     "crawl.paused": "An order is not worked on until it is started; the reason is beside.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -69,8 +70,8 @@ def start(
         _refuse_while_stopped(office)
         with office.database.write() as tx:
             new = orders.start(tx, office.who, CrawlOrderId(order), seed or ())
-    # The seam for the workers: what runs them is called here, once `crawl.worker` is there.
     print(f"crawl order {order}: started, {new} URLs to begin at were added")
+    print("workers ask for them: tutela crawl work", file=sys.stderr)
     return 0
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
 from tutela.core.homes import state_home
+from tutela.core.media import PDQ_RADIUS_BITS
 
 
 class CrawlSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -50,3 +51,44 @@ class CrawlSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     host_pages: Annotated[
         int, msgspec.Meta(ge=1, description="Pages of one host under one order, at most.")
     ] = 100_000
+    at_once: Annotated[
+        int, msgspec.Meta(ge=1, le=512, description="Requests of a worker at a time, to all hosts.")
+    ] = 64
+    tor_options: Annotated[
+        Path | None,
+        msgspec.Meta(description="File with more lines for the settings of tor, such as bridges."),
+    ] = None
+    clear_through_tor: Annotated[
+        bool, msgspec.Meta(description="Ask the clear web through tor as well, not straight.")
+    ] = False
+    terms: Annotated[
+        Path | None,
+        msgspec.Meta(
+            description="TOML file with words that say that somebody offers, requests or thanks; "
+            "none are shipped."
+        ),
+    ] = None
+    keep_days: Annotated[
+        int,
+        msgspec.Meta(
+            ge=1,
+            le=3650,
+            description="Days after the week of reading in which words of posts are kept.",
+        ),
+    ] = 90
+    radius_bits: Annotated[
+        int,
+        msgspec.Meta(ge=0, le=31, description="PDQ distance up to which a picture is a hit."),
+    ] = PDQ_RADIUS_BITS
+    notice_clear: Annotated[
+        Literal["", "hotline", "police"],
+        msgspec.Meta(description="Who hears of known media on the clear web; empty for nobody."),
+    ] = "hotline"
+    notice_onion: Annotated[
+        Literal["", "hotline", "police"],
+        msgspec.Meta(description="Who hears of known media on onion services; empty for nobody."),
+    ] = "police"
+    notice_indicative: Annotated[
+        bool,
+        msgspec.Meta(description="Draft notices of perceptual hits too, not of exact ones alone."),
+    ] = False

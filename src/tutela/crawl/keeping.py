@@ -13,11 +13,13 @@ from datetime import datetime, timedelta
 import msgspec
 from sqlalchemy import Connection
 
+from tutela.audit import log
 from tutela.audit.log import Event
 from tutela.core.errors import ConflictError
 from tutela.core.hit import Hit
 from tutela.core.ids import CaseId, CrawlOrderId
 from tutela.core.media import PDQ_RADIUS_BITS
+from tutela.core.principal import SYSTEM
 from tutela.core.time import now
 from tutela.crawl import frontier, traps
 from tutela.crawl.model import Finished, Kind, Link, State
@@ -82,6 +84,7 @@ class Keeper:
         self._words = words
         self._library = library
         self._how = how
+        self._cases: set[CaseId] = set()
 
     def keep(self, visits: Sequence[Visit]) -> Totals:
         """Keep what visits brought. One whose lease was lost meanwhile is dropped, and counted."""
@@ -97,6 +100,15 @@ class Keeper:
         for visit in matched:
             totals.add(self._one(visit))
         return totals
+
+    def catch_up(self) -> None:
+        """Tell places what their media are where this worker and another missed each other."""
+        for case_id in sorted(self._cases):
+            with self._database.write() as tx:
+                urls = places.catch_up(tx, case_id)
+                raised, events = raising.at(tx, case_id, urls, self._how.policy, now())
+                if raised:
+                    log.record_many(tx, SYSTEM, events)
 
     def _one(self, visit: Visit) -> Totals:
         try:
@@ -141,9 +153,11 @@ class Keeper:
             for (visit, page), how in zip(read, kept, strict=True):
                 links[visit.lease.url_id] += _links(page, how)
                 totals.posts += how.new_posts
+        by_case = _by_case(visits)
+        self._cases |= {case_id for case_id, _ in by_case}
         events = [
             event
-            for case_id, some in _by_case(visits)
+            for case_id, some in by_case
             for event in self._settle(tx, case_id, some, totals, moment)
         ]
         finished = [Finished(v.lease, v.outcome, links[v.lease.url_id]) for v in visits]

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from tutela.crawl.entities import handle
+from tutela.crawl.traps import distance_bits, simhash
+from tutela.observation import handles
 from tutela.observation.model import PageSeen
 
 # Of each set the smallest so many hashes are kept: the same ones of the same posts on every site.
@@ -67,14 +68,14 @@ def sketch(pages: Iterable[PageSeen]) -> Sketch:
         if page.thread_title:
             titles.add(_hash(page.thread_title.casefold()))
         for post in page.posts:
-            author = handle.normal(post.author.handle) if post.author is not None else ""
+            author = handles.normal(post.author.handle) if post.author is not None else ""
             if author:
                 accounts.add(_hash(author))
             words = _WORD.findall(post.text.casefold())
             if len(words) >= _LEAST_WORDS:
                 posts.add(_hash(f"{author}\0{' '.join(words)}"))
                 texts.append(post.text)
-    return Sketch(_least(posts), _least(accounts), _least(titles), simhash("\n".join(texts)))
+    return Sketch(_least(posts), _least(accounts), _least(titles), simhash("\n".join(texts)) or 0)
 
 
 def joined(one: Sketch, other: Sketch) -> Sketch:
@@ -111,29 +112,6 @@ def likeness(one: Sketch, other: Sketch) -> Likeness:
         if bits <= _ALIKE_BITS:
             reasons.append(f"texts differ in {bits} of {_BITS} bits")
     return Likeness(round(score, 3), tuple(reasons))
-
-
-def simhash(text: str) -> int:
-    """Return 64 bits that differ little for texts that differ little; 0 for one without words.
-
-    Source: M. Charikar, Similarity estimation techniques from rounding algorithms, STOC 2002; over
-    runs of three words.
-    """
-    words = _WORD.findall(text.casefold())
-    shingles = {" ".join(words[at : at + _SHINGLE]) for at in range(max(len(words) - 2, 1))}
-    if not words:
-        return 0
-    counts = [0] * _BITS
-    for shingle in sorted(shingles)[:_MAX_SHINGLES]:
-        told = _hash(shingle)
-        for bit in range(_BITS):
-            counts[bit] += 1 if told >> bit & 1 else -1
-    return sum(1 << bit for bit, count in enumerate(counts) if count > 0)
-
-
-def distance_bits(one: int, other: int) -> int:
-    """Return in how many bits two simhashes differ."""
-    return (one ^ other).bit_count()
 
 
 def _hash(text: str) -> int:

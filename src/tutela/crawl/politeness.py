@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 LONGEST_WAIT: Final = timedelta(hours=1)
@@ -12,6 +13,7 @@ LONGEST_ASKED_WAIT: Final = timedelta(days=1)  # Retry-After says what it likes
 _FIRST_WAIT: Final = timedelta(seconds=5)
 _FIRST_RETRY: Final = timedelta(seconds=30)
 _DOUBLINGS: Final = 16
+_LONGEST_NUMBER: Final = 18  # digits
 
 
 def backed_off(backoff: int, asked_s: float) -> timedelta:
@@ -23,6 +25,24 @@ def backed_off(backoff: int, asked_s: float) -> timedelta:
     """
     own = min(_FIRST_WAIT * (1 << min(backoff - 1, _DOUBLINGS)), LONGEST_WAIT)
     return max(own, bounded(asked_s))
+
+
+def retry_after(value: str, moment: datetime) -> float:
+    """Return the seconds that a Retry-After asks for, 0 where it asks for none or cannot be read.
+
+    Args:
+        value: Of the header: seconds or a date (RFC 9110, section 10.2.3).
+        moment: What time it is.
+    """
+    text = value.strip()
+    if text.isascii() and text.isdecimal():
+        return bounded(float(text[:_LONGEST_NUMBER])).total_seconds()
+    try:
+        date = parsedate_to_datetime(text)
+    except ValueError:
+        return 0.0
+    aware = date if date.tzinfo else date.replace(tzinfo=UTC)
+    return bounded((aware - moment).total_seconds()).total_seconds()
 
 
 def retried(tries: int) -> timedelta:

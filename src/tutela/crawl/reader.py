@@ -1,4 +1,4 @@
-"""Reading pages in confined processes: bytes go in, observations come out.
+"""Reading pages in confined processes that threads share: bytes go in, observations come out.
 
 A page that kills its reader, or keeps it too long, is an error of that page; the next one is read
 by a fresh process.
@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import Self
 
 import msgspec
 
-from tutela.core.errors import SandboxError, TutelaError
+from tutela.core.errors import SandboxError
 from tutela.crawl import reading
 from tutela.crawl.decoding import PAGE_BYTES
 from tutela.crawl.events import Terms, matcher
 from tutela.observation.model import PageSeen
-from tutela.sandbox import Limits
-from tutela.sandbox.pool import Broken, Done, Pool, Reply
-from tutela.sandbox.wire import UNREADABLE
+from tutela.sandbox import UNREADABLE, Broken, Limits, Shared
 
 # The largest page that is read makes a tree of some 300 MiB.
-LIMITS = Limits(memory_bytes=1 << 30, silence_s=15.0, open_files=4)
+LIMITS = Limits(memory_bytes=1 << 30, silence_s=15.0, open_files=0)
 
+_WAIT_S = 120.0
+_ANSWER_BYTES = 32 << 20
 _PAGES_BETWEEN_COLLECTIONS = 200
 _WARM = b"<p>a@b.example 0x00000000000000000000000000000000000000aa <blockquote>b</blockquote>"
 
@@ -35,14 +34,6 @@ class Request(msgspec.Struct, frozen=True, array_like=True):
     url: str
     content_type: str
     body: bytes
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """What became of one page: what it shows, or why it could not be read."""
-
-    task: int
-    seen: PageSeen | None = None
-    error: TutelaError | None = None
 
 
 class _Handler:
@@ -83,7 +74,10 @@ class _Handler:
 
 
 class Reader:
-    """Reads pages in confined processes. As for `Pool`: create it early, use it from one thread.
+    """Reads pages. Threads may share it; a context manager.
+
+    Make it before a list, a key or the database is opened, in a process without other threads: its
+    processes are forked here, and so hold none of them.
 
     Args:
         terms: Words that the agency supplies.
@@ -104,83 +98,45 @@ class Reader:
         limits: Limits = LIMITS,
     ) -> None:
         handler = _Handler(terms, tuple(keys))
-        self._pool = Pool(handler, jobs=jobs, limits=limits, warm_up=handler.warm_up)
         self._decode = msgspec.msgpack.Decoder(PageSeen).decode
-        self._replies: dict[int, bytes] = {}
-
-    @property
-    def free(self) -> int:
-        """How many processes have no page."""
-        return self._pool.free
-
-    def submit(self, body: bytes, url: str, content_type: str) -> int:
-        """Give a page to a free process and return the number of the task; never waits.
-
-        What lies beyond 4 MiB of `body` is not sent, and said to be left out by what comes back.
-
-        Raises:
-            RuntimeError: no process is free.
-        """
-        request = Request(url, content_type, body[: PAGE_BYTES + 1])
-        return self._pool.submit(msgspec.msgpack.encode(request))
-
-    def outcomes(self, timeout_s: float | None) -> list[Outcome]:
-        """Wait for outcomes, at most `timeout_s` seconds (None: until there is one).
-
-        Raises:
-            SandboxError: processes cannot be started or confined any more.
-        """
-        ended: list[Outcome] = []
-        for event in self._pool.events(timeout_s):
-            match event:
-                case Reply():
-                    self._replies[event.task] = event.payload
-                case Broken():
-                    self._replies.pop(event.task, None)
-                    error = event.error or SandboxError(
-                        f"reading a page failed: {event.detail}", code=event.code
-                    )
-                    ended.append(Outcome(event.task, error=error))
-                case Done():
-                    ended.append(self._outcome(event.task))
-        return ended
-
-    def _outcome(self, task: int) -> Outcome:
-        payload = self._replies.pop(task, b"")
-        try:
-            return Outcome(task, self._decode(payload))
-        except UNREADABLE:
-            error = SandboxError("the confined reader sent garbage", code="protocol")
-            return Outcome(task, error=error)
+        self._shared = Shared(
+            handler,
+            jobs=jobs,
+            limits=limits,
+            warm_up=handler.warm_up,
+            name="the reader",
+            answer_bytes=_ANSWER_BYTES,
+            refusal=_error,
+        )
 
     def read(self, body: bytes, url: str, content_type: str) -> PageSeen:
-        """Read one page and wait for it; while no other page is under way.
+        """Read a page. What lies beyond 4 MiB is not sent, and said to be left out.
 
         Raises:
             InputError: it cannot be read (code as `reading.read`).
-            SandboxError: it broke its reader: code `memory`, `silent`, `crashed` or `error`.
+            SandboxError: it broke its reader: code `memory`, `silent`, `crashed`, `error` or
+                `protocol`.
+            ServiceError: the readers were closed or have failed, or are too slow.
         """
-        task = self.submit(body, url, content_type)
-        while True:
-            for outcome in self.outcomes(None):
-                if outcome.task == task:
-                    if outcome.seen is None:
-                        raise outcome.error or SandboxError("no answer", code="protocol")
-                    return outcome.seen
+        request = Request(url, content_type, body[: PAGE_BYTES + 1])
+        answer = self._shared.ask(msgspec.msgpack.encode(request), _WAIT_S)
+        try:
+            return self._decode(answer)
+        except UNREADABLE:
+            raise SandboxError("the confined reader sent garbage", code="protocol") from None
 
     def close(self) -> None:
         """End all processes."""
-        self._pool.close()
+        self._shared.close()
 
     def __enter__(self) -> Self:
-        """Return the reader itself."""
+        """Return itself."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the reader."""
+    def __exit__(self, *_: object) -> None:
+        """Close."""
         self.close()
+
+
+def _error(event: Broken) -> Exception:
+    return event.error or SandboxError(f"reading a page failed: {event.detail}", code=event.code)

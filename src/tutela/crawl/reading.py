@@ -25,6 +25,7 @@ from tutela.crawl.layouts.imageboard import Imageboard
 from tutela.crawl.layouts.layout import Finding, Page, PageLayout, Posts
 from tutela.crawl.layouts.paste import Paste
 from tutela.crawl.times import Clock
+from tutela.crawl.traps import simhash
 from tutela.crawl.tree import Node, Tree
 from tutela.observation.model import MediaRole, MediaSeen, PageSeen
 
@@ -127,6 +128,7 @@ class _Reading:
             media=self._media(outside, drafted),
             entities=tuple(names.find(outside_text, quoted=False)),
             views=views.of_thread(outside_text),
+            text_hash=simhash(" ".join(texts)),
             truncated=tuple(sorted(self._truncated)),
         )
 

@@ -173,12 +173,13 @@ class _Builder:
         self.tree = Tree()
         self._concealed = concealed
 
-    def build(self, top: LexborNode) -> None:  # noqa: C901 one loop, run for every node
+    def build(self, top: LexborNode) -> None:
         """Walk in the order of the page: down to the first child, else on to the next node."""
         tree = self.tree
         tagged, add = tree.tagged, self._entered
         node: LexborNode | None = top.first_child
-        parent, depth, count = tree.root, 0, 0
+        above: list[LexborNode] = []  # where we came down
+        parent, count = tree.root, 0
         while node is not None:
             count += 1
             tag = node.tag
@@ -195,18 +196,16 @@ class _Builder:
                     add(element)
                 down = node.first_child
                 if down is not None:
-                    if depth < MAX_DEPTH and count < MAX_NODES:
-                        parent, depth, node = element, depth + 1, down
+                    if len(above) < MAX_DEPTH and count < MAX_NODES:
+                        above.append(node)
+                        parent, node = element, down
                         continue
-                    tree.truncated.add("depth" if depth >= MAX_DEPTH else "nodes")
+                    tree.truncated.add("depth" if len(above) >= MAX_DEPTH else "nodes")
             following = None if count >= MAX_NODES else node.next
-            while following is None and depth > 0:
+            while following is None and above:
                 parent.end = count
                 parent = parent.parent or tree.root
-                up = node.parent
-                if up is None:  # cannot be: as deep as we went down we come up
-                    break
-                node, depth = up, depth - 1
+                node = above.pop()
                 following = None if count >= MAX_NODES else node.next
             node = following
         if count >= MAX_NODES:

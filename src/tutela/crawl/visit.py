@@ -17,9 +17,9 @@ import msgspec
 from tutela.core.errors import FetchError, TutelaError
 from tutela.core.media import Digests
 from tutela.crawl.decoding import PAGE_BYTES
-from tutela.crawl.eyes import Eyes
 from tutela.crawl.manners import Manners
 from tutela.crawl.model import Kind, Lease, Link, Net, Outcome, State
+from tutela.crawl.reader import Reader
 from tutela.fetch import sniff
 from tutela.fetch.address import may_follow, read
 from tutela.fetch.answer import Head
@@ -80,7 +80,7 @@ class Means:
     """What a visit works with.
 
     Attributes:
-        eyes: Reads pages, confined.
+        reader: Reads pages, confined.
         hasher: Fingerprints media, confined.
         stopped: Tells whether the kill switch is raised; asked before every request.
         run: Runs what waits for a confined process in a thread.
@@ -88,7 +88,7 @@ class Means:
         large: Keeps down how many large pictures are held at a time.
     """
 
-    eyes: Eyes
+    reader: Reader
     hasher: Hasher
     stopped: Callable[[], bool]
     run: Callable[[Callable[[], T]], Awaitable[T]]
@@ -227,7 +227,7 @@ async def _page(
 async def _looked_at(lease: Lease, head: Head, body: _Body, means: Means) -> Visit:
     data = bytes(body.data)
     try:
-        seen = await means.run(lambda: means.eyes.read(data, lease.url, head.content_type))
+        seen = await means.run(lambda: means.reader.read(data, lease.url, head.content_type))
     except TutelaError as error:
         outcome = Outcome(
             state=State.FAILED,

@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
@@ -24,10 +25,10 @@ import msgspec
 from tutela.core.errors import ConflictError, ServiceError
 from tutela.core.ids import CaseId, CrawlOrderId
 from tutela.crawl import leases, signal_file, switch
-from tutela.crawl.eyes import Eyes
 from tutela.crawl.keeping import Keeper, Totals
 from tutela.crawl.manners import Manners
 from tutela.crawl.model import Lease, Net, Pace
+from tutela.crawl.reader import Reader
 from tutela.crawl.visit import Means, Stopped, Visit, visit
 from tutela.fetch.stream import Client
 from tutela.fetch.way import Way
@@ -39,8 +40,9 @@ ASK_S = 0.5  # the database whether orders are held
 _KEEP_S = 0.25  # what came waits so long for company
 _TOGETHER = 64
 _IDLE_S = 0.5
+_CATCH_UP_S = 10.0
+_ENDS_S = 1.0
 _PR_SET_DUMPABLE = 4
-A = TypeVar("A")
 T = TypeVar("T")
 
 
@@ -57,7 +59,7 @@ class Ways(Protocol):
 class Sight(NamedTuple):
     """The confined processes of a worker; made before anything secret is open."""
 
-    eyes: Eyes
+    reader: Reader
     hasher: Hasher
 
 
@@ -118,6 +120,7 @@ class Worker:
         self._setup = setup
         self._watch = watch
         self._clients: dict[tuple[CrawlOrderId, Net], Client] = {}
+        self._ended: list[Client] = []
         self._visits: dict[asyncio.Task[Visit], Lease] = {}
         self._came: list[Visit] = []
         self._back: list[Lease] = []
@@ -134,7 +137,7 @@ class Worker:
 
     async def _run(self, threads: _Threads) -> State:
         self._means = Means(
-            eyes=self._sight.eyes,
+            reader=self._sight.reader,
             hasher=self._sight.hasher,
             stopped=lambda: signal_file.is_raised(self._setup.signal_file),
             run=threads.look,
@@ -158,30 +161,36 @@ class Worker:
     async def _work(self, threads: _Threads) -> None:
         loop = asyncio.get_running_loop()
         busy_at = loop.time()
+        catching_up: _Step[None] = _Step(_CATCH_UP_S)
         leasing: _Step[list[Lease]] = _Step(0.0)
         keeping: _Step[Totals] = _Step(_KEEP_S)
         while not self.state.stopped:
             if leasing.is_due() and self._room() > 0:
                 leasing.begin(threads.lease(self._lease))
             if keeping.free and self._came and (keeping.is_due() or len(self._came) >= _TOGETHER):
-                keeping.begin(threads.keep(_bound(self._keeper.keep, self._some())))
+                keeping.begin(threads.keep(partial(self._keeper.keep, self._some())))
             await _first(leasing, keeping, self._visits)
             if leasing.came():
                 got = leasing.result()
-                self._begin(got)
+                await self._begin(got, threads)
                 leasing.rest(0 if got else _IDLE_S)
             if keeping.came():
                 self.state.totals.add(keeping.result())
                 keeping.rest(_KEEP_S)
+            if catching_up.is_due():
+                catching_up.rest(_CATCH_UP_S)
+                await threads.keep(self._keeper.catch_up)
             self._gather()
-            if self._visits or self._came or not (keeping.free and leasing.free):
-                busy_at = loop.time()
-            elif self._setup.until_idle and loop.time() - busy_at > self._setup.idle_s:
+            busy_at = loop.time() if self._is_busy(keeping, leasing) else busy_at
+            if self._setup.until_idle and loop.time() - busy_at > self._setup.idle_s:
                 break
         if not keeping.free:
             self.state.totals.add(await keeping.ended())
         if not leasing.free:
             self._back += await leasing.ended()
+
+    def _is_busy(self, *steps: _Step[Any]) -> bool:
+        return bool(self._visits or self._came) or not all(step.free for step in steps)
 
     def _some(self) -> list[Visit]:
         some, self._came = self._came[:_TOGETHER], self._came[_TOGETHER:]
@@ -197,14 +206,16 @@ class Worker:
             count = min(self._room(), _TOGETHER)
             return leases.lease(tx, self._setup.name, count, self._setup.pace)
 
-    def _begin(self, got: Sequence[Lease]) -> None:
+    async def _begin(self, got: Sequence[Lease], threads: _Threads) -> None:
         for lease in got:
             if self.state.stopped:
                 self._back.append(lease)
                 continue
             key = lease.order_id, lease.net
             if key not in self._clients:
-                self._clients[key] = Client(self._ways.way(lease.case_id, lease.net))
+                # The first one starts tor, which takes its time.
+                way = await threads.look(partial(self._ways.way, lease.case_id, lease.net))
+                self._clients[key] = Client(way)
             task = asyncio.create_task(visit(lease, self._clients[key], self._means))
             self._visits[task] = lease
 
@@ -228,9 +239,11 @@ class Worker:
         while True:
             await asyncio.sleep(ASK_S)
             orders = {order_id for order_id, _ in self._clients}
-            held = await threads.ask(_bound(self._held, orders))
+            held = await threads.ask(partial(self._held, orders))
             for key in [key for key in self._clients if key[0] in held]:
-                self._clients.pop(key).stop()
+                client = self._clients.pop(key)
+                client.stop()
+                self._ended.append(client)
             if "stopped" in held.values():
                 self._stop("switch")
 
@@ -246,8 +259,6 @@ class Worker:
         self.state.stopped = why
         for client in self._clients.values():
             client.stop()
-        for task in self._visits:
-            task.cancel()
         if why == "switch":
             self._ways.stop()
 
@@ -255,12 +266,17 @@ class Worker:
         """Keep what came, and give back what did not."""
         for client in self._clients.values():
             client.stop()
+        if self._visits:  # they end by that, but for what a confined process still looks at
+            await asyncio.wait(self._visits, timeout=_ENDS_S)
         for task in self._visits:
             task.cancel()
         await asyncio.gather(*self._visits, return_exceptions=True)
+        for client in (*self._clients.values(), *self._ended):
+            await client.__aexit__()
         self._gather()
         while self._came:
-            self.state.totals.add(await threads.keep(_bound(self._keeper.keep, self._some())))
+            self.state.totals.add(await threads.keep(partial(self._keeper.keep, self._some())))
+        await threads.keep(self._keeper.catch_up)
         if self._back:
             await threads.lease(self._give_back)
         self.state.under_way = 0
@@ -348,10 +364,6 @@ class _Threads:
 
     def ask(self, work: Callable[[], T]) -> Awaitable[T]:
         return asyncio.get_running_loop().run_in_executor(self._ask, work)
-
-
-def _bound(work: Callable[[A], T], argument: A) -> Callable[[], T]:
-    return lambda: work(argument)
 
 
 @contextmanager

@@ -108,6 +108,8 @@ class TorProcess:
             FetchError: `tor_down`: it cannot be started, or ended; `tor_slow`: it did not come so
                 far in time; `clock`: likewise, and it says that the clock of this machine is wrong.
         """
+        self.percent, self.phase, self.clock_is_wrong = 0, "started", False
+        self._said.clear()
         self._settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._settings.folder.chmod(0o700)
         # A path of a socket has 107 bytes at most: it does not lie in the folder.

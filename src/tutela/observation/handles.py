@@ -1,42 +1,52 @@
-"""Handles as they are compared: their normal form, and what they look like."""
+"""Handles as they are compared: one form, and what looks alike but is another.
+
+The normal form makes one of what one person would type. It does not make one of what only looks the
+same: `skeleton` says that two handles may be taken for each other, which hints at an impostor.
+"""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
-_DROPPED = {"Cf", "Cc", "Mn", "Me"}  # directions, joiners, controls, marks laid over letters
-# Letters of other scripts that cannot be told from Latin ones (Unicode TR 39, confusables; the
-# common ones only).
+MAX_CHARACTERS = 120
+_UNSEEN = frozenset({"Cf", "Cc", "Cs", "Co", "Cn"})
+# Cyrillic, Greek and others that look like Latin letters, after casefold (from Unicode's
+# confusables, the common ones only), and digits that stand for letters.
 _ALIKE = str.maketrans(
     {
+        **dict(zip("аеорсухіјѕԁһԛԝвкмнтгьпӏ", "aeopcyxijsdhqwbkmhtrbnl", strict=True)),
+        **dict(zip("αορνικτυχωγεηβ", "aopviktuxwyenb", strict=True)),
         **dict(
-            zip(
-                "\u0430\u0435\u043a\u043c\u043e\u0440\u0441\u0442\u0443\u0445",
-                "aekmopctyx",
-                strict=True,
-            )
+            zip("\u0131\u0261\u0251\u0585\u057d\u057c\u0581\u0570\u0578", "igaounghn", strict=True)
         ),
-        **dict(zip("\u0456\u0458\u0455\u0501\u04bb\u051b\u051d", "ijsdhqw", strict=True)),
-        **dict(
-            zip("\u03b1\u03b9\u03bf\u03bd\u03c1\u03c4\u03c5\u03c7\u03ba", "aiovptuxk", strict=True)
-        ),
-        **dict(zip("01|\u0131", "olll", strict=True)),
+        "0": "o",
+        "1": "l",
+        "i": "l",
+        "|": "l",
+        "5": "s",
     }
 )
 
 
 def normal(handle: str) -> str:
-    """Return the form by which handles of one site are told apart: NFKC, no case, nothing unseen.
+    """Return a handle by which two are compared; empty where nothing of it can be seen.
 
-    Marks over letters stay where they make another letter.
+    NFKC and casefold (Unicode, UAX 15 and the default caseless match), without what is not seen:
+    controls of direction, zero-width and other format characters, and doubled spaces.
     """
-    folded = unicodedata.normalize("NFKC", handle).casefold()
-    seen = (one for one in folded if unicodedata.category(one) not in {"Cf", "Cc"})
-    return " ".join("".join(seen).split())
+    folded = unicodedata.normalize("NFKC", handle[:MAX_CHARACTERS])
+    if not folded.isascii():
+        folded = "".join(c for c in folded if unicodedata.category(c) not in _UNSEEN)
+        folded = unicodedata.normalize("NFKC", folded.casefold())
+    else:
+        folded = "".join(c for c in folded if c.isprintable() or c.isspace()).casefold()
+    return " ".join(folded.split())
 
 
 def skeleton(handle: str) -> str:
-    """Return what a handle looks like, so that two that look alike have the same."""
-    parts = unicodedata.normalize("NFKD", normal(handle))
-    seen = "".join(one for one in parts if unicodedata.category(one) not in _DROPPED)
-    return seen.translate(_ALIKE)
+    """Return what a handle looks like: equal for handles that may be taken for each other."""
+    plain = unicodedata.normalize("NFD", normal(handle))
+    plain = "".join(c for c in plain if not unicodedata.combining(c))
+    looks = plain.translate(_ALIKE).translate(_ALIKE)
+    return re.sub(r"[\s._-]+", "", looks.replace("rn", "m").replace("vv", "w"))

@@ -21,6 +21,7 @@ from tutela.crawl.entities import (
     xmpp,
 )
 from tutela.crawl.entities.entity import Finder
+from tutela.observation import handles
 from tutela.observation.model import EntityKind, EntitySeen
 
 _OF_WORDS: tuple[Finder, ...] = (
@@ -103,7 +104,7 @@ class Names:
 
     def _verified(self, text: str, author: str) -> Iterator[EntitySeen]:
         """Yield the keys by which signatures in a text hold."""
-        wanted = handle.normal(author)
+        wanted = handles.normal(author)
         for signed in pgp.signatures(text, self._certificates):
             yield EntitySeen(
                 EntityKind.PGP_KEY,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from tutela.crawl.layouts import grammar, threads
+from tutela.crawl.layouts import grammar, paired, threads
 from tutela.crawl.layouts.grammar import Grammar
 from tutela.crawl.layouts.layout import MAX_POSTS, Finding, Page, Posts
 from tutela.observation.model import Layout
 
+# So sure, a grammar knows what is around posts: it is not asked whether they lie in rows.
+_FITS = 0.6
 _THANKS = ("thanks", "thanked", "thankyou", "thanks_list", "likes", "post_thanks", "thanks-list")
 
 GRAMMARS = (
@@ -134,19 +136,23 @@ class Forum:
     kind = Layout.FORUM
 
     def recognise(self, page: Page) -> Finding:
-        """Take the grammar that fits best."""
-        return _best(page)[1]
+        """Take the grammar that fits best, or rows of names and words."""
+        finding = _best(page)[1]
+        return finding if finding.confidence >= _FITS else max(finding, paired.recognise(page.tree))
 
     def read(self, page: Page) -> Posts:
         """Find the posts by that grammar."""
-        best = _best(page)[0]
-        if best is None:
-            return Posts()
-        found = list(grammar.posts(best, page))
+        best, finding = _best(page)
+        titles = () if best is None else best.titles
+        rows = Finding(0.0) if finding.confidence >= _FITS else paired.recognise(page.tree)
+        if best is not None and finding >= rows:
+            found = list(grammar.posts(best, page))
+        else:
+            found = paired.posts(page.tree)
         return Posts(
             found[:MAX_POSTS],
             thread=threads.key_of(page.url),
-            thread_title=threads.title_of(page.tree, best.titles, found),
+            thread_title=threads.title_of(page.tree, titles, found),
             more=len(found) > MAX_POSTS,
         )
 

@@ -100,11 +100,13 @@ def _judged(members: list[Node]) -> Group | None:
     """Count authors and times in some members; None where they are not like posts."""
     authors = times = worded = 0
     for member in members[:_SAMPLE]:
-        words = member.words(200)
-        if len(words) >= _LEAST_CHARACTERS:
-            worded += 1
-            authors += _author_part(member) is not None
-            times += _time_part(member) is not None
+        named, timed = _author_part(member), _time_part(member)
+        authors += named is not None
+        times += timed is not None
+        # A list of things has names and times as well, but says little beside them.
+        left = len(member.words(400))
+        left -= sum(len(part.words(_SHORT)) for part in (named, timed) if part is not None)
+        worded += left >= _LEAST_CHARACTERS
     sampled = min(len(members), _SAMPLE)
     if worded * 2 < sampled or authors * 2 < sampled or times * 2 < sampled:
         return None
@@ -135,6 +137,8 @@ def _author_part(member: Node) -> Node | None:
         ):
             return node
     for node in parts:
+        if node.tag == "a" and not grammar.is_profile(node.get("href")):
+            continue
         if node.tag in {"b", "strong", "a", "cite"} and 0 < len(node.words(_SHORT + 1)) <= _SHORT:
             return node
     return None

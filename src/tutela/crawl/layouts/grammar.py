@@ -337,6 +337,11 @@ def _names(tree: Tree, thanks: Node) -> tuple[str, ...]:
     return tuple(dict.fromkeys(handle for handle in handles if handle))
 
 
+def is_profile(address: str) -> bool:
+    """Whether an address looks like that of an account."""
+    return _PROFILE.search(address[:500]) is not None
+
+
 def role_of(told: str) -> str:
     """Return `admin`, `moderator`, `owner`, `janitor` or `staff`; empty for other titles."""
     found = _ROLE.fullmatch(told.casefold().strip("#* ()"))

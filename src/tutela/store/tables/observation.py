@@ -145,9 +145,10 @@ class Entity(Table):
 
 
 class Mention(Table):
-    """A name in a post. `quoted`: in words of somebody else; `verified`: the key signed this text.
+    """A name in a post: `quoted` where it stands in words of somebody else.
 
-    It goes when the words of its post do.
+    `verified` is a key that signed a text here which names the author. A mention goes
+    when the words of its post do.
     """
 
     __tablename__ = "mentions"
