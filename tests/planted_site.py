@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -27,7 +28,9 @@ from tutela.cli.demo.draw import landscape
 
 HOW = ("same", "smaller", "mirrored", "unknown")
 POSTS = 5
+# The first post of every thread is by the first of them, with a picture as it is listed.
 PEOPLE = ("Ada", "Bo", "Cleo", "Dov", "Eli", "Fay")
+FIRST_DAY = datetime(2026, 1, 3, 10, tzinfo=UTC)
 _UNKNOWN = 10_000
 _NOTHING = " ".join(f"{one}{other}" for one in "abcdefgh" for other in ("lbum", "ir", "rea"))
 _PAGE = "<!DOCTYPE html><html><head><title>{title}</title></head><body>{body}</body></html>"
@@ -108,7 +111,8 @@ class Site:
 
     def _post(self, thread: int, place: int) -> str:
         number = thread * 100 + place
-        who = (thread + place) % len(PEOPLE)
+        who = place
+        posted = FIRST_DAY + timedelta(days=9 * thread, minutes=7 * thread + place)
         picture = f'<img src="/picture/{thread}/{place}">' if place < len(HOW) else ""
         if place == 0 and thread == 0 and self.other:
             picture += f'<a href="http://{self.other}/picture/0/0">the same</a>'
@@ -116,7 +120,7 @@ class Site:
         return f"""<div id="p{number}" class="post"><div class="inner"><dl class="postprofile"><dt>
 <a href="/member?u={who}" class="username">{PEOPLE[who]}</a></dt></dl><div class="postbody">
 <p class="author"><a href="#p{number}">Post</a> by <a class="username" href="/member?u={who}">
-{PEOPLE[who]}</a> &raquo; 2026-03-0{place + 1} 10:0{place}</p><div class="content">{quote}
+{PEOPLE[who]}</a> &raquo; {posted:%Y-%m-%d %H:%M}</p><div class="content">{quote}
 Stamp {number} of my album, swapped at the market of {self.name}. {picture}</div></div></div>
 </div>"""
 

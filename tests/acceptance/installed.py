@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pyotp
 
 from tutela.access import sessions
 from tutela.access.sessions import State
@@ -28,6 +29,7 @@ from tutela.store import Database
 TUTELA = Path(sys.executable).with_name("tutela")
 PATIENCE_S = 60
 POLL_S = 0.01
+PASSWORD = "four calm grey herons"
 
 
 @dataclass
@@ -215,3 +217,15 @@ def link(text: str) -> str:
     found = re.search(r"/welcome/[\w-]+", text)
     assert found is not None, text
     return found.group()
+
+
+def accept(client: httpx.Client, path: str) -> pyotp.TOTP:
+    """Take an invitation up, as its page asks; the client is signed in afterwards."""
+    page = client.get(path)
+    assert page.status_code == 200
+    secret = re.search(r'id="secret">([^<]+)<', page.text)[1].replace(" ", "")
+    authenticator = pyotp.TOTP(secret)
+    answer = client.post(path, data={"password": PASSWORD, "code": authenticator.now()})
+    assert answer.status_code == 200, answer.text
+    assert client.post(path, data={"password": PASSWORD, "code": "000000"}).status_code == 404
+    return authenticator

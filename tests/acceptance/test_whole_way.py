@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pyotp
 import pytest
-from installed import TUTELA, Installed, link
+from installed import PASSWORD, TUTELA, Installed, accept, link
 from sqlalchemy import select, update
 
 from tutela.casework.formats import equal
@@ -22,21 +22,8 @@ from tutela.store.migrations import dialect
 from tutela.store.tables.audit import AuditEvent
 from tutela.store.tables.casework import Case
 
-PASSWORD = "four calm grey herons"
 STEP_S = 30
 AUTHORITY = ["--legal-basis", "Invented Act", "--reference", "W 1", "--granted-by", "A Court"]
-
-
-def accept(client: httpx.Client, path: str) -> pyotp.TOTP:
-    """Take an invitation up, as its page asks; the client is signed in afterwards."""
-    page = client.get(path)
-    assert page.status_code == 200
-    secret = re.search(r'id="secret">([^<]+)<', page.text)[1].replace(" ", "")
-    authenticator = pyotp.TOTP(secret)
-    answer = client.post(path, data={"password": PASSWORD, "code": authenticator.now()})
-    assert answer.status_code == 200, answer.text
-    assert client.post(path, data={"password": PASSWORD, "code": "000000"}).status_code == 404
-    return authenticator
 
 
 def sign_in(client: httpx.Client, name: str, authenticator: pyotp.TOTP) -> None:
