@@ -1,7 +1,7 @@
 """Turns rows of observations into what is ranked: one case at a time, all of it.
 
-Sites that a person judged to be copies of another are folded into it: an account of both is one, and
-a post that stands on both was made once; else whoever is copied would never be first with anything.
+Sites that a person judged to be copies of another are folded into it: an account of both is one, a
+post that stands on both was made once; else whoever is copied would never be first with anything.
 Media that meet the same entry of a list are one thing, however they were resized. Media of no alert
 list, or whose codes say that they are no known thing, count nothing.
 """
