@@ -31,7 +31,7 @@ ROOMS = ("access", "actors", "casework", "web")
 MODULES = (
     *("exchange/entries.py", "exchange/feedback.py", "exchange/lists.py"),
     *("observation/find.py", "observation/find_sites.py"),
-    *("observation/sealing.py", "observation/show.py"),
+    *("observation/mirrors.py", "observation/sealing.py", "observation/show.py"),
 )
 ERRORS = frozenset(
     {"AccessError", "ConflictError", "InputError", "IntegrityError", "ServiceError", "UsageError"}

@@ -12,7 +12,7 @@ from tutela.actors import gather, ranking, severity
 from tutela.actors.ranking import NOTHING_KNOWN
 from tutela.core.errors import AccessError, SettingsError
 from tutela.core.leads_settings import LeadsSettings
-from tutela.observation import keep, places
+from tutela.observation import keep, mirrors, places
 from tutela.observation.keep import Source
 from tutela.observation.model import MediaRole, MediaSeen
 from tutela.store.tables.audit import AuditEvent
@@ -95,6 +95,10 @@ def test_a_mirror_is_folded_into_its_site(town: Town):
             .where(Site.host == "copy.test")
             .values(mirror_of=sites["forum.test"], mirror_why="the same pages")
         )
+    assert len(gathered(town).observed.posts) > len(before.observed.posts), "a guess folds nothing"
+    with town.database.write() as tx:
+        number, original = sites["copy.test"], sites["forum.test"]
+        mirrors.judge(tx, town.who, town.case_id, number, original, "the same pages")
     after = gathered(town)
     assert len(after.observed.posts) == len(before.observed.posts)
     assert after.observed.accounts == before.observed.accounts
@@ -111,8 +115,8 @@ def test_a_mirror_is_folded_into_its_site(town: Town):
 
 def test_sites_that_are_each_others_copies_do_not_hang(town: Town):
     with town.database.write() as tx:
-        tx.execute(update(Site).where(Site.id == 1).values(mirror_of=2))
-        tx.execute(update(Site).where(Site.id == 2).values(mirror_of=1))
+        tx.execute(update(Site).where(Site.id == 1).values(mirror_of=2, judged_by=1))
+        tx.execute(update(Site).where(Site.id == 2).values(mirror_of=1, judged_by=1))
     assert {one.site for one in gathered(town).observed.accounts} == {1}
 
 

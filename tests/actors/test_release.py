@@ -14,8 +14,10 @@ from tutela.access import approvals
 from tutela.actors import deconflict, export, forget, marking, ranking, release
 from tutela.actors.deconflict import Identifier
 from tutela.actors.marking import Mark
+from tutela.audit import checkpoint, proof
 from tutela.core.errors import AccessError, ConflictError, UsageError
 from tutela.core.ids import ApprovalId
+from tutela.core.settings import AuditSettings
 from tutela.core.time import now
 from tutela.observation import keep, places
 from tutela.observation.keep import Source
@@ -216,6 +218,16 @@ def test_an_export_holds_rows_and_no_words(town: Town, tmp_path: Path):
             select(AuditEvent.body).where(AuditEvent.action == "lead.exported")
         ).scalar_one()
     assert made.sha256 in logged.decode()
+    assert rows[-1]["inclusion"] == "", "the log was not signed since"
+    settings = AuditSettings(signing_key=tmp_path / "audit.key")
+    checkpoint.create_key(settings.signing_key, settings.origin)
+    with town.database.write() as tx:
+        checkpoint.sign(tx, settings)
+    export.write(town.database, town.who, town.case_id, lead, "jsonl", out)
+    proved = proof.parse_inclusion(json.loads(out.read_text().splitlines()[-1])["inclusion"])
+    proof.check(proved, [checkpoint.signing_key(settings).verifier])
+    assert proved.index == released.released_seq
+    assert b'"lead.released"' in proved.body
     for form in ("html", "pdf"):
         made = export.write(town.database, town.who, town.case_id, lead, form, tmp_path / form)
         assert made.path.stat().st_size > 2000

@@ -196,6 +196,19 @@ def test_sites_graph_and_days(place: Place):
     assert "same numbers" in days or "Strips by day" in days
 
 
+def test_a_site_is_judged_to_be_a_copy_of_another(place: Place):
+    path = f"{place.case}/sites/1"
+    assert place.post(path, original="1", reason="x").status_code == 400
+    assert place.post(path, original="9", reason="x").status_code == 404
+    assert place.post(path, original="2", reason="").status_code == 400
+    assert place.post(path, original="2", reason="the same posts").status_code == 303
+    assert "this is a copy of it" in place.page(path)
+    assert "a copy of this" in place.page(f"{place.case}/sites/2")
+    assert place.post(path, original="0", reason="they parted").status_code == 303
+    assert "No copy of it is known" in place.page(path)
+    assert len(place.logged("site.judged")) == 2
+
+
 def test_german_says_all_of_it(place: Place):
     place.post(f"{place.case}/leads")
     place.post(f"{place.case}/accounts/{place.heron}/propose")

@@ -66,6 +66,7 @@ TABLE = {
     "POST /cases/{case_id}/accounts/{site_account_id}/links": {S, C},
     "GET /cases/{case_id}/sites": {S, C},
     "GET /cases/{case_id}/sites/{site_id}": {S, C},
+    "POST /cases/{case_id}/sites/{site_id}": {S, C},
     "GET /cases/{case_id}/team": CASE,
     "POST /cases/{case_id}/team/add": {E, S, C},
     "POST /cases/{case_id}/team/remove": {E, S, C},

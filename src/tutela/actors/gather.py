@@ -1,9 +1,9 @@
 """Turns rows of observations into what is ranked: one case at a time, all of it.
 
-Sites that are copies of another are folded into it: an account of both is one, and a post that
-stands on both was made once; else whoever is copied would never be first with anything. Media that
-meet the same entry of a list are one thing, however they were resized. Media of no alert list, or
-whose codes say that they are no known thing, count nothing.
+Sites that a person judged to be copies of another are folded into it: an account of both is one, a
+post that stands on both was made once; else whoever is copied would never be first with anything.
+Media that meet the same entry of a list are one thing, however they were resized. Media of no alert
+list, or whose codes say that they are no known thing, count nothing.
 """
 
 from __future__ import annotations
@@ -115,8 +115,10 @@ def protecting(observed: model.Observed, accounts: Iterable[int]) -> model.Obser
 
 def _copies(tx: Connection, case_id: CaseId) -> dict[int, int]:
     """Return the site that each site is a copy of, itself where it is none."""
-    rows = tx.execute(select(Site.id, Site.mirror_of).where(Site.case_id == case_id)).all()
-    of = {row.id: row.mirror_of for row in rows}
+    columns = (Site.id, Site.mirror_of, Site.judged_by)
+    rows = tx.execute(select(*columns).where(Site.case_id == case_id)).all()
+    # A guess folds nothing: who copies a site could add posts of others to it.
+    of = {row.id: None if row.judged_by is None else row.mirror_of for row in rows}
     found = {}
     for number in of:
         top, seen = number, {number}

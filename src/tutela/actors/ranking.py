@@ -34,6 +34,7 @@ from tutela.core.ids import CaseId
 from tutela.core.leads_settings import LeadsSettings
 from tutela.core.principal import Principal
 from tutela.core.time import now
+from tutela.observation import mirrors
 from tutela.observation.model import EntityKind
 from tutela.store import Database
 from tutela.store.bulk import insert_rows
@@ -122,6 +123,7 @@ def rank(database: Database, who: Principal, case_id: CaseId, by: Desk) -> Ranki
         require(tx, who, Permission.LEADS, case_id)
         cases.working(tx, case_id)
         made = _keep(tx, who, case_id, by, gathered, order)
+        mirrors.guess(tx, case_id)
         links = linking.keep(tx, case_id, order.links)
         info = find(tx, who, case_id, made)
         log.record(
