@@ -107,12 +107,13 @@ class Site:
         number = int(parts[1])
         posts = [self._post(number, place) for place in range(POSTS)]
         title = f'<h2 class="topic-title">Stamps {number}</h2>'
+        title += f"<div>(Read {1_900 + 50 * number:,} times)</div>"
         return _html(f"Stamps {number}", title + "".join(posts))
 
     def _post(self, thread: int, place: int) -> str:
         number = thread * 100 + place
         who = place
-        posted = FIRST_DAY + timedelta(days=9 * thread, minutes=7 * thread + place)
+        posted = FIRST_DAY + timedelta(days=13 * thread, minutes=7 * thread + place)
         picture = f'<img src="/picture/{thread}/{place}">' if place < len(HOW) else ""
         if place == 0 and thread == 0 and self.other:
             picture += f'<a href="http://{self.other}/picture/0/0">the same</a>'
