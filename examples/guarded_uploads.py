@@ -23,7 +23,7 @@ import uvicorn
 from tutela.client import AsyncClient
 from tutela.client.guard import FOUND, Guard, Receive, Scope, Send, Upload
 from tutela.core.media import Fingerprint
-from tutela.exchange.match_file import Hasher
+from tutela.scan.hasher import Hasher
 
 
 async def application(folder: Path, scope: Scope, receive: Receive, send: Send) -> None:

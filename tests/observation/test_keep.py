@@ -150,6 +150,30 @@ def test_what_its_author_also_writes_is_not_only_quoted(desk):
     assert count(desk, Entity) == 1
 
 
+def test_a_signature_counts_for_whom_its_text_names(desk):
+    def signed(**more) -> EntitySeen:
+        return EntitySeen(EntityKind.PGP_KEY, "AB" * 20, checked=True, verified=True, **more)
+
+    own = signed(names_author=True, statement="11")
+    desk.keep(
+        page(
+            post("1", entities=(own,)),
+            post("2", entities=(signed(statement="11"),)),
+            post("3", entities=(signed(names_author=True, statement="11", quoted=True),)),
+            post("4", entities=(EntitySeen(EntityKind.PGP_KEY, "AB" * 20, checked=True), own)),
+        )
+    )
+    columns = (Post.key, Mention.verified, Mention.names_author, Mention.statement, Mention.quoted)
+    with desk.database.read() as tx:
+        rows = tx.execute(select(*columns).join(Mention, Mention.post_id == Post.id)).all()
+    assert set(map(tuple, rows)) == {
+        ("1", True, True, "11", False),
+        ("2", True, False, "11", False),
+        ("3", False, False, "", True),
+        ("4", True, True, "11", False),
+    }
+
+
 def test_media_at_several_places_are_asked_for_until_fetched(desk):
     url = "http://img.test/1.jpg"
     quoted = MediaSeen(url, MediaRole.QUOTED)

@@ -271,6 +271,8 @@ def _named(tx: Connection, case_id: CaseId) -> dict[int, list[model.Named]]:
                 quoted=row.quoted,
                 checked=row.checked,
                 verified=row.verified,
+                statement=row.statement,
+                names_author=row.names_author,
             )
         )
     return found

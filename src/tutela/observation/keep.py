@@ -20,7 +20,7 @@ from tutela.casework.among import among
 from tutela.casework.contents import among_digests
 from tutela.core.ids import CaseId
 from tutela.observation import handles, places
-from tutela.observation.model import Author, EntitySeen, MediaSeen, PageSeen, PostSeen
+from tutela.observation.model import Author, MediaSeen, PageSeen, PostSeen
 from tutela.observation.places import Stand, place_of
 from tutela.observation.plain import plain
 from tutela.observation.sealing import WeekKey, Words, about
@@ -361,20 +361,20 @@ def _mentions(tx: Connection, at: _At, posts: Mapping[int, PostSeen]) -> None:
         for one in post.entities:
             entity_id = there[at.case_id, one.kind.value, one.value].id
             known = mentions.get((post_id, entity_id))
+            signs = one.verified and not one.quoted
             mentions[post_id, entity_id] = {
                 "post_id": post_id,
                 "entity_id": entity_id,
                 "case_id": at.case_id,
                 "quoted": one.quoted and (known is None or known["quoted"]),
                 "checked": one.checked or (known is not None and known["checked"]),
-                "verified": _verified(one) or (known is not None and known["verified"]),
+                "verified": signs or (known is not None and known["verified"]),
+                "names_author": (signs and one.names_author)
+                or (known is not None and known["names_author"]),
+                "statement": (one.statement if signs else "")
+                or (known["statement"] if known is not None else ""),
             }
     insert_rows(tx, Mention, list(mentions.values()), ignore_existing=True)
-
-
-def _verified(one: EntitySeen) -> bool:
-    """Tell whether a key signed that the author has it; anybody can paste another's signed text."""
-    return one.verified and one.names_author and not one.quoted
 
 
 def _events(tx: Connection, at: _At, posts: Mapping[int, PostSeen]) -> None:

@@ -91,6 +91,7 @@ class EntitySeen(msgspec.Struct, frozen=True):
         verified: Of a PGP key: it signed this very text, and the signature holds.
         names_author: Of a verified key: the signed text names the handle of its author. Without
             that anybody may have pasted it, and it says nothing of this account.
+        statement: Of a verified key: the SHA-256 of the signed text, in hexadecimal.
     """
 
     kind: EntityKind
@@ -99,6 +100,7 @@ class EntitySeen(msgspec.Struct, frozen=True):
     checked: bool = False
     verified: bool = False
     names_author: bool = False
+    statement: str = ""
 
 
 class EventSeen(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
 from itertools import islice
 
 import pysequoia
@@ -112,4 +113,5 @@ class Names:
                 checked=True,
                 verified=True,
                 names_author=bool(wanted) and handle.names(signed.text, wanted),
+                statement=sha256(signed.text.encode("utf-8", "replace")).hexdigest(),
             )

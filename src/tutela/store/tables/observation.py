@@ -147,8 +147,9 @@ class Entity(Table):
 class Mention(Table):
     """A name in a post: `quoted` where it stands in words of somebody else.
 
-    `verified` is a key that signed a text here which names the author. A mention goes
-    when the words of its post do.
+    `verified` is a key that signed a text here: `statement` is the SHA-256 of that text, in
+    hexadecimal, and `names_author` says that it names the author's handle; anybody can paste what
+    another signed. A mention goes when the words of its post do.
     """
 
     __tablename__ = "mentions"
@@ -159,6 +160,8 @@ class Mention(Table):
     quoted: Mapped[bool]
     checked: Mapped[bool]
     verified: Mapped[bool]
+    names_author: Mapped[bool]
+    statement: Mapped[str]
 
 
 class ExchangeEvent(Table):

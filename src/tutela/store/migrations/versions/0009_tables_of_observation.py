@@ -59,6 +59,8 @@ def upgrade() -> None:
         sa.Column("quoted", sa.Boolean(), nullable=False),
         sa.Column("checked", sa.Boolean(), nullable=False),
         sa.Column("verified", sa.Boolean(), nullable=False),
+        sa.Column("names_author", sa.Boolean(), nullable=False),
+        sa.Column("statement", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_mentions_case_id_cases")),
         sa.PrimaryKeyConstraint("post_id", "entity_id", name=op.f("pk_mentions")),
     )
