@@ -17,6 +17,16 @@ from tutela.observation.model import EntityKind, EntitySeen
 MAIL = EntitySeen(EntityKind.EMAIL, "heron@post.test", checked=True)
 
 
+KEY = "AB" * 20
+
+
+def signed(statement: str, **more: bool) -> EntitySeen:
+    named = {"names_author": True, **more}
+    return EntitySeen(
+        EntityKind.PGP_KEY, KEY, checked=True, verified=True, statement=statement, **named
+    )
+
+
 def rank(town: Town) -> ranking.RankingInfo:
     return ranking.rank(town.database, town.who, town.case_id, town.desk())
 
@@ -105,3 +115,43 @@ def test_an_undone_pair_is_not_ranked_as_one(town: Town):
             other = town.office.person("supervisor", 1)
             linking.confirm(tx, other, town.case_id, 1, "x")
     assert CONTACT.checked
+
+
+def sign(town: Town, *by_site: tuple[str, str, EntitySeen]) -> None:
+    """Let somebody post a signed text on a site."""
+    source = Source(town.case_id, "crawl order 1", timedelta(days=400))
+    with town.database.write() as tx:
+        for place, (handle, host, name) in enumerate(by_site):
+            at = FIRST + timedelta(days=50 + place)
+            said = post(handle, f"{host} signed", at, entities=(name,))
+            keep.pages(tx, town.words, source, [page(said, thread="k", host=host)], READ)
+
+
+def test_a_key_that_signs_for_both_accounts_ranks_them_as_one_until_it_is_undone(town: Town):
+    sign(town, ("heron", "forum.test", signed("01")), ("heron", "board.test", signed("02")))
+    rank(town)
+    found = link(town)
+    assert found.tier == "A"
+    both = (town.account("heron"), town.account("heron", 1))
+    with town.database.read() as tx:
+        first = ranking.of_account(tx, town.who, town.case_id, town.account("heron"))
+    assert set(first.members) == set(both)
+    with town.database.write() as tx:
+        linking.undo(tx, town.who, town.case_id, found.id, "the key was sold")
+    rank(town)
+    with town.database.read() as tx:
+        first = ranking.of_account(tx, town.who, town.case_id, town.account("heron"))
+    assert len(first.members) <= 1
+
+
+def test_who_pastes_what_another_signed_is_not_that_other(town: Town):
+    pasted = signed("01", names_author=False)
+    sign(town, ("heron", "forum.test", signed("01")), ("owl", "board.test", pasted))
+    rank(town)
+    with town.database.read() as tx:
+        tiers = {
+            one.tier
+            for one in linking.listed(tx, town.who, town.case_id)
+            if town.account("owl", 1) in {one.one_id, one.other_id}
+        }
+    assert "A" not in tiers
