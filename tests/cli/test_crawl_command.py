@@ -23,6 +23,7 @@ from tutela.core.principal import Principal, Role, Via
 from tutela.core.time import now
 from tutela.crawl import frontier, leases, signal_file
 from tutela.crawl.model import Finished, Link, Outcome, Pace, State
+from tutela.hashlist.library import Library
 from tutela.store.tables.access import Account, AccountRole, CaseMember
 
 GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "crawl-a-site.md"
@@ -87,9 +88,12 @@ def commands() -> list[list[str]]:
 
 
 def test_the_commands_of_the_guide_run_one_after_the_other(second, capfd):
+    Library.create(core_settings.load().library.path)
     found = commands()
-    assert len(found) >= 10
+    assert len(found) >= 15
     for words in found:
+        if words[1] == "work":
+            continue  # it asks the network: see tests/acceptance/test_crawl_to_lead.py
         assert run(words) == 0, (words, capfd.readouterr().err)
         grant(second)
 
