@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, Row, select
 
 from tutela.audit.log import Event
 from tutela.casework.among import among
@@ -50,17 +50,12 @@ def at(
     digests = {place_of(url) for url in urls}
     if not digests:
         return [], []
-    rows = tx.execute(
-        select(MediaPlace.id, MediaPlace.site_id, MediaPlace.page_id, MediaPlace.media_id)
-        .join(SeenMedia, SeenMedia.id == MediaPlace.media_id)
-        .where(
-            MediaPlace.case_id == case_id,
-            among_digests(tx, MediaPlace.place, digests),
-            MediaPlace.raised_at.is_(None),
-            SeenMedia.listed.is_(True),
-        )
-        .order_by(MediaPlace.id)
-    ).all()
+    known = (
+        select(SeenMedia.id)
+        .where(SeenMedia.id == MediaPlace.media_id, SeenMedia.listed.is_(True))
+        .exists()
+    )
+    rows = _unraised(tx, case_id, among_digests(tx, MediaPlace.place, digests), known)
     return _raised(tx, case_id, rows, policy, moment)
 
 
@@ -72,16 +67,16 @@ def of_media(
     moment: datetime,
 ) -> tuple[list[Raised], list[Event]]:
     """Raise all places of some media, which a list has by now; return events to log."""
-    rows = tx.execute(
-        select(MediaPlace.id, MediaPlace.site_id, MediaPlace.page_id, MediaPlace.media_id)
-        .where(
-            MediaPlace.case_id == case_id,
-            among(tx, MediaPlace.media_id, media_ids),
-            MediaPlace.raised_at.is_(None),
-        )
-        .order_by(MediaPlace.id)
-    ).all()
+    rows = _unraised(tx, case_id, among(tx, MediaPlace.media_id, media_ids))
     return _raised(tx, case_id, rows, policy, moment)
+
+
+def _unraised(
+    tx: Connection, case_id: CaseId, *conditions: ColumnElement[bool]
+) -> Sequence[Row[Any]]:
+    columns = (MediaPlace.id, MediaPlace.site_id, MediaPlace.page_id, MediaPlace.media_id)
+    unraised = MediaPlace.case_id == case_id, MediaPlace.raised_at.is_(None)
+    return tx.execute(select(*columns).where(*unraised, *conditions).order_by(MediaPlace.id)).all()
 
 
 def _raised(
