@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from tutela.audit.log import Event
 from tutela.casework.among import among
@@ -73,7 +73,7 @@ def of_media(
 
 def _unraised(
     tx: Connection, case_id: CaseId, *conditions: ColumnElement[bool]
-) -> Sequence[Row[Any]]:
+) -> Sequence[Any]:
     columns = (MediaPlace.id, MediaPlace.site_id, MediaPlace.page_id, MediaPlace.media_id)
     unraised = MediaPlace.case_id == case_id, MediaPlace.raised_at.is_(None)
     return tx.execute(select(*columns).where(*unraised, *conditions).order_by(MediaPlace.id)).all()
