@@ -45,6 +45,7 @@ def test_from_the_ranking_to_an_asked_release_by_keyboard(place: web_support.Ins
         inaccessible += browsing.inaccessible(page)
         press(page, "a:has-text('heron')")
         assert "/accounts/" in page.url
+        browsing.keep_picture(page, "lead")
         assert page.locator("text=a boat for the harbour").count() == 0
         press(page, "button:has-text('Open the words of 10')")
         said = page.locator("text=a boat for the harbour").first
@@ -77,3 +78,4 @@ def test_nothing_is_wider_than_a_narrow_screen(place: web_support.Installation):
             page.goto(f"{case}/{path}")
             assert page.evaluate("document.documentElement.scrollWidth") == 320, path
             assert browsing.inaccessible(page) == [], path
+            browsing.keep_picture(page, f"leads-{path.partition('/')[0]}")
