@@ -71,9 +71,7 @@ def of_media(
     return _raised(tx, case_id, rows, policy, moment)
 
 
-def _unraised(
-    tx: Connection, case_id: CaseId, *conditions: ColumnElement[bool]
-) -> Sequence[Any]:
+def _unraised(tx: Connection, case_id: CaseId, *conditions: ColumnElement[bool]) -> Sequence[Any]:
     columns = (MediaPlace.id, MediaPlace.site_id, MediaPlace.page_id, MediaPlace.media_id)
     unraised = MediaPlace.case_id == case_id, MediaPlace.raised_at.is_(None)
     return tx.execute(select(*columns).where(*unraised, *conditions).order_by(MediaPlace.id)).all()
