@@ -102,3 +102,15 @@ def test_a_known_picture_is_raised_however_a_redirect_writes_its_address(works):
     )
     crawled(works, site)
     assert raised(works) == ["~ada.jpg"]
+
+
+def test_each_page_that_shows_a_redirected_picture_is_raised(works):
+    """Also one that is read once the picture was found."""
+    site = Paths(
+        **{"": html('<img src="/a.jpg"><a href="/1">one</a>'), "a.jpg": to("/b.jpg")},
+        **{"b.jpg": to("/c.jpg"), "c.jpg": JPEG, "1": html('<a href="/2">two</a>')},
+        **{"2": html('<a href="/3">three</a>'), "3": html('<img src="/a.jpg">')},
+    )
+    asked = crawled(works, site)
+    assert raised(works) == ["c.jpg", "c.jpg"]
+    assert asked.count("/c.jpg") == 1

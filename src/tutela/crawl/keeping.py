@@ -105,7 +105,7 @@ class Keeper:
         """Tell places what their media are where this worker and another missed each other."""
         for case_id in sorted(self._cases):
             with self._database.write() as tx:
-                urls = places.catch_up(tx, case_id)
+                urls = places.catch_up(tx, case_id, now())
                 raised, events = raising.at(tx, case_id, urls, self._how.policy, now())
                 if raised:
                     log.record_many(tx, SYSTEM, events)
