@@ -114,3 +114,15 @@ def test_each_page_that_shows_a_redirected_picture_is_raised(works):
     asked = crawled(works, site)
     assert raised(works) == ["c.jpg", "c.jpg"]
     assert asked.count("/c.jpg") == 1
+
+
+def test_a_picture_that_robots_forbid_is_had_by_an_order_that_may(works):
+    robots = (200, {"Content-Type": "text/plain"}, b"User-agent: *\nDisallow: /a.jpg")
+    site = Paths(**{"": html('<img src="/a.jpg">'), "a.jpg": JPEG, "robots.txt": robots})
+    with Server(site) as server:
+        works.order(server.host)
+        works.run()
+        assert raised(works) == []
+        works.order(server.host, robots_override=True, robots_reason="the court says so")
+        works.run()
+    assert raised(works) == ["a.jpg"]

@@ -142,12 +142,12 @@ def test_one_content_at_two_addresses_is_one_media(desk):
     assert {row.media_id for row in rows(desk, MediaPlace.media_id)} == {1}
 
 
-def test_what_could_not_be_fetched_says_why_and_is_not_asked_for_again(desk):
+def test_what_could_not_be_fetched_says_why_and_another_order_may_try(desk):
     desk.keep(page(seen("1", URL)))
     settle(desk, Hashed(url=URL, trouble="too_large"))
     assert rows(desk, MediaPlace.trouble, MediaPlace.media_id) == [("too_large", None)]
     (later,) = desk.keep(page(seen("2", URL), thread="8"))
-    assert later.unfetched == ()
+    assert later.unfetched == (URL,)
     assert {row.trouble for row in rows(desk, MediaPlace.trouble)} == {"too_large"}
 
 

@@ -202,7 +202,7 @@ def _with_hits(visit: Visit, hits: Mapping[str, tuple[Hit, ...]], generation: in
 
 
 def _links(page: Read, kept: Kept) -> tuple[Link, ...]:
-    """Return what a page leads to: media that were never fetched, and pages."""
+    """Return what a page leads to: media that nobody had yet, and pages."""
     media = dict.fromkeys(kept.unfetched)
     pages = (Link(url) for url in page.page.links if url not in media)
     return (*(Link(url, Kind.MEDIA) for url in media), *pages)

@@ -75,7 +75,10 @@ class _Known(NamedTuple):
 def keep(
     tx: Connection, case_id: CaseId, moment: datetime, stands: Iterable[Stand]
 ) -> frozenset[str]:
-    """Keep where media stand; return the URLs of those that were never fetched."""
+    """Keep where media stand; return the URLs of those that nobody had yet.
+
+    Those that could not be had are among them: another order may have more luck, or may more.
+    """
     by_key = {
         (one.page_id, one.post_id, place_of(one.media.url), one.media.role.value): one
         for one in stands
@@ -89,7 +92,8 @@ def keep(
     ]
     insert_rows(tx, MediaPlace, rows, ignore_existing=True)
     _follow(tx, case_id, [row for row in rows if row["moved_to"]], moment)
-    return frozenset(one.media.url for key, one in by_key.items() if key[2] not in fetched)
+    had = {place for place, known in fetched.items() if known.media_id or known.moved_to}
+    return frozenset(one.media.url for key, one in by_key.items() if key[2] not in had)
 
 
 def settle(
