@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from observed import MONDAY, page
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from tutela.audit import log
 from tutela.core.entry import Classification, ListEntry, Provenance, Role
@@ -142,13 +142,35 @@ def test_one_content_at_two_addresses_is_one_media(desk):
     assert {row.media_id for row in rows(desk, MediaPlace.media_id)} == {1}
 
 
-def test_what_could_not_be_fetched_says_why_and_is_not_asked_for_again(desk):
+def test_what_could_not_be_fetched_says_why_and_another_order_may_try(desk):
     desk.keep(page(seen("1", URL)))
     settle(desk, Hashed(url=URL, trouble="too_large"))
     assert rows(desk, MediaPlace.trouble, MediaPlace.media_id) == [("too_large", None)]
     (later,) = desk.keep(page(seen("2", URL), thread="8"))
-    assert later.unfetched == ()
+    assert later.unfetched == (URL,)
     assert {row.trouble for row in rows(desk, MediaPlace.trouble)} == {"too_large"}
+
+
+def test_what_was_had_once_stays_known_where_it_is_gone_later(desk):
+    desk.keep(page(seen("1", URL)))
+    settle(desk, hashed("a", URL, hit("a")))
+    settle(desk, Hashed(url=URL, trouble="not_found"))
+    assert rows(desk, MediaPlace.media_id, MediaPlace.trouble) == [(1, "")]
+
+
+def test_workers_that_missed_each_other_at_a_redirect_catch_up(desk):
+    target = "http://img.test/2.jpg"
+    desk.keep(page(seen("1", URL)), page(seen("2", URL), thread="2"))
+    with desk.database.write() as tx:
+        places.moved(tx, desk.case.id, {URL: target}, MONDAY)
+    with desk.database.write() as tx:  # as if the second page had not been there yet
+        update_rows(tx, MediaPlace, [{"id": 2, "trouble": "", "moved_to": ""}])
+        tx.execute(delete(MediaPlace).where(MediaPlace.page_id == 2, MediaPlace.url == target))
+    settle(desk, hashed("a", target, hit("a")))
+    with desk.database.write() as tx:
+        urls = places.catch_up(tx, desk.case.id, MONDAY)
+        raised, _ = raising.at(tx, desk.case.id, urls, Policy(), MONDAY)
+    assert [one.page_id for one in raised] == [2]
 
 
 def test_workers_that_missed_each_other_catch_up(desk):
@@ -157,10 +179,10 @@ def test_workers_that_missed_each_other_catch_up(desk):
     with desk.database.write() as tx:  # as if this row had not been there yet
         update_rows(tx, MediaPlace, [{"id": 2, "media_id": None, "raised_at": None}])
     with desk.database.write() as tx:
-        assert places.catch_up(tx, desk.case.id) == [URL]
+        assert places.catch_up(tx, desk.case.id, MONDAY) == [URL]
         raised, _ = raising.at(tx, desk.case.id, [URL], Policy(), MONDAY)
         assert len(raised) == 1
-        assert places.catch_up(tx, desk.case.id) == []
+        assert places.catch_up(tx, desk.case.id, MONDAY) == []
 
 
 @pytest.mark.parametrize(

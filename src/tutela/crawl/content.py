@@ -6,7 +6,8 @@ import re
 from collections.abc import Container as Names
 from typing import NamedTuple
 
-from tutela.crawl import quoting
+from tutela.core.errors import InputError
+from tutela.crawl import quoting, urls
 from tutela.crawl.addressing import Resolver, looks_like_media
 from tutela.crawl.tree import Node
 from tutela.observation.model import MediaRole, MediaSeen
@@ -251,11 +252,20 @@ def _points_at_post(node: Node) -> bool:
 
 
 def media_of(pointers: list[Pointer]) -> tuple[MediaSeen, ...]:
-    """Return each media once, with the first role that it has."""
+    """Return each media once, by the one form of its address, with the first role that it has."""
     seen: dict[str, MediaSeen] = {}
     for pointer in pointers:
-        seen.setdefault(pointer.value, MediaSeen(pointer.value, pointer.role or MediaRole.LINKED))
+        url = _one_form(pointer.value)
+        seen.setdefault(url, MediaSeen(url, pointer.role or MediaRole.LINKED))
     return tuple(seen.values())
+
+
+def _one_form(url: str) -> str:
+    """Return the form by which a media is fetched and its places are found again."""
+    try:
+        return urls.canonical(url).url
+    except InputError:  # it is never asked for
+        return url
 
 
 def tidied(text: str) -> str:

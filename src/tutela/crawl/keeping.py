@@ -105,7 +105,7 @@ class Keeper:
         """Tell places what their media are where this worker and another missed each other."""
         for case_id in sorted(self._cases):
             with self._database.write() as tx:
-                urls = places.catch_up(tx, case_id)
+                urls = places.catch_up(tx, case_id, now())
                 raised, events = raising.at(tx, case_id, urls, self._how.policy, now())
                 if raised:
                     log.record_many(tx, SYSTEM, events)
@@ -202,7 +202,7 @@ def _with_hits(visit: Visit, hits: Mapping[str, tuple[Hit, ...]], generation: in
 
 
 def _links(page: Read, kept: Kept) -> tuple[Link, ...]:
-    """Return what a page leads to: media that were never fetched, and pages."""
+    """Return what a page leads to: media that nobody had yet, and pages."""
     media = dict.fromkeys(kept.unfetched)
     pages = (Link(url) for url in page.page.links if url not in media)
     return (*(Link(url, Kind.MEDIA) for url in media), *pages)

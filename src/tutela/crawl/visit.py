@@ -14,12 +14,13 @@ from typing import TypeVar
 
 import msgspec
 
-from tutela.core.errors import FetchError, TutelaError
+from tutela.core.errors import FetchError, InputError, TutelaError
 from tutela.core.media import Digests
 from tutela.crawl.decoding import PAGE_BYTES
 from tutela.crawl.manners import Manners
 from tutela.crawl.model import Kind, Lease, Link, Net, Outcome, State
 from tutela.crawl.reader import Reader
+from tutela.crawl.urls import canonical
 from tutela.fetch import sniff
 from tutela.fetch.address import may_follow, read
 from tutela.fetch.answer import Head
@@ -158,10 +159,18 @@ def _moved(lease: Lease, head: Head) -> Visit:
     if not may_follow(read(lease.url), target):
         outcome = Outcome(state=State.REFUSED, reason="redirect", status=head.status)
         return Visit(lease=lease, outcome=outcome, hashed=_trouble(lease, "redirect"))
+    try:
+        url = canonical(target.url).url
+    except InputError as error:
+        outcome = Outcome(state=State.REFUSED, reason=error.code, status=head.status)
+        return Visit(lease=lease, outcome=outcome, hashed=_trouble(lease, error.code))
+    if url == lease.url:  # it counts visitors, or wants a cookie: there is nothing to be had
+        outcome = Outcome(state=State.FAILED, reason="redirect_loop", status=head.status)
+        return Visit(lease=lease, outcome=outcome, hashed=_trouble(lease, "redirect_loop"))
     outcome = Outcome(state=State.DONE, reason="moved", status=head.status)
-    link = Link(target.url, lease.kind, redirect=True)
-    media = lease.kind is Kind.MEDIA
-    return Visit(lease=lease, outcome=outcome, links=(link,), moved_to=target.url if media else "")
+    link = Link(url, lease.kind, redirect=True)
+    moved_to = url if lease.kind is Kind.MEDIA else ""
+    return Visit(lease=lease, outcome=outcome, links=(link,), moved_to=moved_to)
 
 
 @dataclass

@@ -59,7 +59,7 @@ class Read(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """How a page was kept: its rows, what of it is new, and media that were never fetched."""
+    """How a page was kept: its rows, what of it is new, and media that nobody had yet."""
 
     site_id: int
     page_id: int

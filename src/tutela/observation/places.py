@@ -64,10 +64,21 @@ def place_of(url: str) -> bytes:
     return hashlib.sha256(url.encode("utf-8", "surrogatepass")).digest()
 
 
+class _Known(NamedTuple):
+    """What is known of a media at a URL: its row, why it has none, and where it redirects to."""
+
+    media_id: int | None = None
+    trouble: str = ""
+    moved_to: str = ""
+
+
 def keep(
     tx: Connection, case_id: CaseId, moment: datetime, stands: Iterable[Stand]
 ) -> frozenset[str]:
-    """Keep where media stand; return the URLs of those that were never fetched."""
+    """Keep where media stand; return the URLs of those that nobody had yet.
+
+    Those that could not be had are among them: another order may have more luck, or may more.
+    """
     by_key = {
         (one.page_id, one.post_id, place_of(one.media.url), one.media.role.value): one
         for one in stands
@@ -76,23 +87,13 @@ def keep(
         return frozenset()
     fetched = _fetched(tx, case_id, {key[2] for key in by_key})
     rows = [
-        {
-            "case_id": case_id,
-            "site_id": one.site_id,
-            "page_id": key[0],
-            "post": key[1],
-            "place": key[2],
-            "url": one.media.url,
-            "role": key[3],
-            "media_id": fetched.get(key[2], (None, ""))[0],
-            "trouble": fetched.get(key[2], (None, ""))[1],
-            "seen_at": moment,
-            "raised_at": None,
-        }
+        _row(case_id, (one.site_id, *key), one.media.url, fetched.get(key[2], _Known()), moment)
         for key, one in sorted(by_key.items(), key=lambda pair: pair[0])
     ]
     insert_rows(tx, MediaPlace, rows, ignore_existing=True)
-    return frozenset(one.media.url for key, one in by_key.items() if key[2] not in fetched)
+    _follow(tx, case_id, [row for row in rows if row["moved_to"]], moment)
+    had = {place for place, known in fetched.items() if known.media_id or known.moved_to}
+    return frozenset(one.media.url for key, one in by_key.items() if key[2] not in had)
 
 
 def settle(
@@ -116,7 +117,11 @@ def settle(
         }
         for one in hashed
     ]
-    update_rows(tx, MediaPlace, rows, key=("case_id", "place"))
+    # What was had once stays known where it cannot be had a second time.
+    troubled = {row["place"] for row in rows if row["media_id"] is None}
+    had = {place for place, known in _fetched(tx, case_id, troubled).items() if known.media_id}
+    told = [row for row in rows if row["media_id"] is not None or row["place"] not in had]
+    update_rows(tx, MediaPlace, told, key=("case_id", "place"))
     return found
 
 
@@ -125,44 +130,92 @@ def moved(tx: Connection, case_id: CaseId, targets: Mapping[str, str], moment: d
     if not targets:
         return
     by_place = {place_of(url): target for url, target in targets.items()}
+    told = [
+        {"case_id": case_id, "place": place, "trouble": "moved", "moved_to": target}
+        for place, target in by_place.items()
+    ]
+    update_rows(tx, MediaPlace, told, key=("case_id", "place"))
+    _follow(tx, case_id, _standing(tx, case_id, by_place), moment)
+
+
+def led_to(tx: Connection, case_id: CaseId, places: Iterable[bytes]) -> set[bytes]:
+    """Return places, and those that media there redirect to in the end and on the way."""
+    found = set(places)
+    new = found
+    while new:
+        rows = tx.execute(
+            select(MediaPlace.moved_to)
+            .where(
+                MediaPlace.case_id == case_id,
+                among_digests(tx, MediaPlace.place, new),
+                MediaPlace.moved_to != "",
+            )
+            .distinct()
+        )
+        new = {place_of(url) for url in rows.scalars()} - found
+        found |= new
+    return found
+
+
+def _standing(tx: Connection, case_id: CaseId, places: Iterable[bytes]) -> list[Mapping[str, Any]]:
     rows = tx.execute(
-        select(MediaPlace.__table__).where(
-            MediaPlace.case_id == case_id, among_digests(tx, MediaPlace.place, by_place)
-        )
-    ).all()
-    fetched = _fetched(tx, case_id, {place_of(target) for target in targets.values()})
-    told = [{"id": row.id, "trouble": "moved"} for row in rows if row.media_id is None]
-    update_rows(tx, MediaPlace, sorted(told, key=lambda row: row["id"]))
-    copies = []
-    for row in sorted(rows, key=lambda row: row.id):
-        target = by_place[row.place]
-        media_id, trouble = fetched.get(place_of(target), (None, ""))
-        copies.append(
-            {
-                "case_id": case_id,
-                "site_id": row.site_id,
-                "page_id": row.page_id,
-                "post": row.post,
-                "place": place_of(target),
-                "url": target,
-                "role": row.role,
-                "media_id": media_id,
-                "trouble": trouble,
-                "seen_at": moment,
-                "raised_at": None,
-            }
-        )
-    insert_rows(tx, MediaPlace, copies, ignore_existing=True)
+        select(MediaPlace.__table__)
+        .where(MediaPlace.case_id == case_id, among_digests(tx, MediaPlace.place, set(places)))
+        .order_by(MediaPlace.id)
+    )
+    return [row._mapping for row in rows]  # noqa: SLF001 SQLAlchemy's public name
 
 
-def catch_up(tx: Connection, case_id: CaseId) -> list[str]:
+def _follow(
+    tx: Connection, case_id: CaseId, rows: Sequence[Mapping[str, Any]], moment: datetime
+) -> None:
+    """Keep where media stand that redirect, at each address on their way, as far as it is known."""
+    seen = {(row["page_id"], row["post"], row["place"], row["role"]) for row in rows}
+    while rows:
+        fetched = _fetched(tx, case_id, {place_of(row["moved_to"]) for row in rows})
+        copies = []
+        for row in rows:
+            place = place_of(row["moved_to"])
+            at = (row["site_id"], row["page_id"], row["post"], place, row["role"])
+            if at[1:] not in seen:
+                seen.add(at[1:])
+                known = fetched.get(place, _Known())
+                copies.append(_row(case_id, at, row["moved_to"], known, moment))
+        insert_rows(tx, MediaPlace, copies, ignore_existing=True)
+        rows = [row for row in copies if row["moved_to"]]
+
+
+def _row(
+    case_id: CaseId,
+    at: tuple[int, int, int, bytes, str],
+    url: str,
+    known: _Known,
+    moment: datetime,
+) -> dict[str, Any]:
+    site_id, page_id, post_id, place, role = at
+    return {
+        "case_id": case_id,
+        "site_id": site_id,
+        "page_id": page_id,
+        "post": post_id,
+        "place": place,
+        "url": url,
+        "role": role,
+        **known._asdict(),
+        "seen_at": moment,
+        "raised_at": None,
+    }
+
+
+def catch_up(tx: Connection, case_id: CaseId, moment: datetime) -> list[str]:
     """Tell places what their media are where two workers missed each other; return the URLs.
 
     One kept a page while the other settled a media of it, and neither saw what the other wrote.
     """
     waiting, known = aliased(MediaPlace), aliased(MediaPlace)
+    columns = (known.media_id, known.trouble, known.moved_to)
     rows = tx.execute(
-        select(waiting.id, waiting.url, known.media_id, known.trouble)
+        select(waiting.id, waiting.url, waiting.place, *columns)
         .join(known, (known.case_id == waiting.case_id) & (known.place == waiting.place))
         .where(
             waiting.case_id == case_id,
@@ -171,23 +224,25 @@ def catch_up(tx: Connection, case_id: CaseId) -> list[str]:
             known.media_id.is_not(None) | (known.trouble != ""),
         )
     ).all()
-    told = {row.id: {"media_id": row.media_id, "trouble": row.trouble} for row in rows}
-    update_rows(tx, MediaPlace, [{"id": number, **what} for number, what in sorted(told.items())])
-    return sorted({row.url for row in rows})
+    told = {row.id: _Known(row.media_id, row.trouble, row.moved_to) for row in rows}
+    changed = [{"id": number, **what._asdict()} for number, what in sorted(told.items())]
+    update_rows(tx, MediaPlace, changed)
+    on = {row.place: row.moved_to for row in rows if row.moved_to}
+    _follow(tx, case_id, _standing(tx, case_id, on) if on else [], moment)
+    return sorted({row.url for row in rows} | set(on.values()))
 
 
-def _fetched(
-    tx: Connection, case_id: CaseId, places: set[bytes]
-) -> dict[bytes, tuple[int | None, str]]:
+def _fetched(tx: Connection, case_id: CaseId, places: set[bytes]) -> dict[bytes, _Known]:
     """Return what is known of media at some URLs: those that were fetched, or tried."""
+    columns = (MediaPlace.media_id, MediaPlace.trouble, MediaPlace.moved_to)
     rows = tx.execute(
-        select(MediaPlace.place, MediaPlace.media_id, MediaPlace.trouble).where(
+        select(MediaPlace.place, *columns).where(
             MediaPlace.case_id == case_id,
             among_digests(tx, MediaPlace.place, places),
             MediaPlace.media_id.is_not(None) | (MediaPlace.trouble != ""),
         )
     )
-    return {row.place: (row.media_id, row.trouble) for row in rows}
+    return {row.place: _Known(*row[1:]) for row in rows}
 
 
 def _contents(

@@ -22,7 +22,7 @@ from tutela.core.hit import Strength
 from tutela.core.ids import CaseId
 from tutela.observation import notices
 from tutela.observation.notices import Policy
-from tutela.observation.places import place_of
+from tutela.observation.places import led_to, place_of
 from tutela.store.bulk import update_rows
 from tutela.store.tables.observation import MediaPlace, SeenHit, SeenMedia
 
@@ -46,8 +46,11 @@ def at(
     policy: Policy,
     moment: datetime,
 ) -> tuple[list[Raised], list[Event]]:
-    """Raise places of some media that lists have and that were not raised; return events to log."""
-    digests = {place_of(url) for url in urls}
+    """Raise places of some media that lists have and that were not raised; return events to log.
+
+    Where one of them redirects, the media there are meant as well.
+    """
+    digests = led_to(tx, case_id, {place_of(url) for url in urls})
     if not digests:
         return [], []
     known = (

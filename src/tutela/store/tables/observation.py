@@ -226,7 +226,8 @@ class MediaPlace(Table):
     """A place where a media stands: a page points at it, in a post or outside of any.
 
     `place` is the SHA-256 of its URL. `media_id` is null until it was fetched and hashed; of one
-    that could not be, `trouble` says why. `raised_at` is when a known one was raised from here.
+    that could not be, `trouble` says why; `moved_to` is where it redirects to, empty for nowhere.
+    `raised_at` is when a known one was raised from here.
     """
 
     __tablename__ = "media_places"
@@ -252,6 +253,7 @@ class MediaPlace(Table):
     role: Mapped[str]
     media_id: Mapped[int | None] = mapped_column(info=refers("seen_media.id"), index=True)
     trouble: Mapped[str]
+    moved_to: Mapped[str]
     seen_at: Mapped[datetime]
     raised_at: Mapped[datetime | None]
 

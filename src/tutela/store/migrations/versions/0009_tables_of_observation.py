@@ -163,6 +163,7 @@ def upgrade() -> None:
         sa.Column("role", sa.Text(), nullable=False),
         sa.Column("media_id", WHOLE, nullable=True),
         sa.Column("trouble", sa.Text(), nullable=False),
+        sa.Column("moved_to", sa.Text(), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("raised_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
