@@ -157,7 +157,10 @@ def test_all_requests_end_with_tor(tor_network: TorNetwork, tmp_path: Path, how:
         made = [Outcome() for _ in range(6)]
         async with Client(own.way("case"), Bounds(total_s=40)) as client:
             tasks = [asyncio.create_task(fetched(client, url, one)) for one in made[:5]]
-            await asyncio.sleep(2)
+            for _ in range(300):
+                await asyncio.sleep(0.1)
+                if any(one.body for one in made):
+                    break
             begin = time.monotonic()
             if how == "killed":
                 os.kill(own.process_id, signal.SIGKILL)

@@ -12,6 +12,7 @@ import socket
 import struct
 import subprocess
 import tarfile
+import threading
 import time
 import zipfile
 import zlib
@@ -169,17 +170,26 @@ def test_a_file_that_changes_while_it_is_read(root: Path, monkeypatch: pytest.Mo
     target = root / "growing.bin"
     target.write_bytes(bytes(64 << 20))
     descriptor = os.open(target, os.O_WRONLY | os.O_APPEND)
+    ended = threading.Event()
+
+    def grow() -> None:  # whenever the worker reads, the file grows
+        while not ended.wait(0.002):
+            os.write(descriptor, b"more")
+
+    growing = threading.Thread(target=grow)
     with session(root, jobs=1) as opened:
         submit = opened.pipeline.pool.submit
 
         def submitting(payload: bytes, files: list[int]) -> int:
             task = submit(payload, files)
-            time.sleep(0.02)  # the worker is reading 64 MiB now
-            os.write(descriptor, b"more")
+            if growing.ident is None:
+                growing.start()
             return task
 
         monkeypatch.setattr(opened.pipeline.pool, "submit", submitting)
         found = scanned(opened)
+    ended.set()
+    growing.join()
     os.close(descriptor)
     (row,) = [row for row in found if row["type"] == "failed"]
     assert row["reason"] == "changed"

@@ -83,6 +83,7 @@ def _leased(tx: Connection, worker: str, count: int, pace: Pace, moment: datetim
             CrawlUrl.tag,
             CrawlUrl.kind,
             CrawlUrl.depth,
+            CrawlUrl.hops,
             CrawlUrl.tries,
             CrawlUrl.priority,
         )
@@ -271,6 +272,7 @@ def _lease(row: Any, locked: Locked, order: Any, worker: str, until: datetime) -
         tag=row.tag.hex(),
         kind=Kind(row.kind),
         depth=row.depth,
+        hops=row.hops,
         tries=row.tries,
         worker=worker,
         until=until,

@@ -56,6 +56,10 @@ class Stopped(Exception):  # noqa: N818 no error: crawling ends
     """The request was not sent, or cut off, for the kill switch or the end of the worker."""
 
 
+class TorEnded(Stopped):
+    """Likewise, because the worker's tor is gone: another one has to be started."""
+
+
 class Visit(msgspec.Struct, frozen=True, kw_only=True):
     """What came of one lease: how it ends, and what is to be kept.
 
@@ -116,7 +120,9 @@ async def visit(lease: Lease, client: Client, means: Means) -> Visit:
         ) as answer:
             return await _answered(lease, answer, means)
     except FetchError as error:
-        if error.code in {"stopped", "tor_down"}:
+        if error.code == "tor_down":
+            raise TorEnded from error
+        if error.code == "stopped":
             raise Stopped from error
         return _failed(lease, error)
 

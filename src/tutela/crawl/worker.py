@@ -22,14 +22,14 @@ from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
 import msgspec
 
-from tutela.core.errors import ConflictError, ServiceError
+from tutela.core.errors import ConflictError, FetchError, ServiceError
 from tutela.core.ids import CaseId, CrawlOrderId
 from tutela.crawl import leases, signal_file, switch
 from tutela.crawl.keeping import Keeper, Totals
 from tutela.crawl.manners import Manners
 from tutela.crawl.model import Lease, Net, Pace
 from tutela.crawl.reader import Reader
-from tutela.crawl.visit import Means, Stopped, Visit, visit
+from tutela.crawl.visit import Means, Stopped, TorEnded, Visit, visit
 from tutela.fetch.stream import Client
 from tutela.fetch.way import Way
 from tutela.scan.hasher import Hasher
@@ -166,7 +166,8 @@ class Worker:
         keeping: _Step[Totals] = _Step(_KEEP_S)
         while not self.state.stopped:
             if leasing.is_due() and self._room() > 0:
-                leasing.begin(threads.lease(self._lease))
+                back, self._back = self._back, []
+                leasing.begin(threads.lease(partial(self._lease, back)))
             if keeping.free and self._came and (keeping.is_due() or len(self._came) >= _TOGETHER):
                 keeping.begin(threads.keep(partial(self._keeper.keep, self._some())))
             await _first(leasing, keeping, self._visits)
@@ -199,7 +200,8 @@ class Worker:
     def _room(self) -> int:
         return self._setup.at_once - len(self._visits) - len(self._came) // 4
 
-    def _lease(self) -> list[Lease]:
+    def _lease(self, back: Sequence[Lease]) -> list[Lease]:
+        self._give_back(back)
         if signal_file.is_raised(self._setup.signal_file):
             return []
         with self._database.write() as tx:
@@ -207,15 +209,21 @@ class Worker:
             return leases.lease(tx, self._setup.name, count, self._setup.pace)
 
     async def _begin(self, got: Sequence[Lease], threads: _Threads) -> None:
-        for lease in got:
-            if self.state.stopped:
-                self._back.append(lease)
-                continue
+        for place, lease in enumerate(got):
             key = lease.order_id, lease.net
-            if key not in self._clients:
+            if key not in self._clients and not self.state.stopped:
                 # The first one starts tor, which takes its time.
-                way = await threads.look(partial(self._ways.way, lease.case_id, lease.net))
-                self._clients[key] = Client(way)
+                begin = partial(self._ways.way, lease.case_id, lease.net)
+                try:
+                    self._clients[key] = Client(await threads.look(begin))
+                except FetchError:
+                    self._back += got[place:]
+                    if self.state.stopped:
+                        return
+                    raise
+            if self.state.stopped:
+                self._back += got[place:]
+                return
             task = asyncio.create_task(visit(lease, self._clients[key], self._means))
             self._visits[task] = lease
 
@@ -224,8 +232,10 @@ class Worker:
             lease = self._visits.pop(task)
             try:
                 self._came.append(task.result())
-            except (Stopped, asyncio.CancelledError):
+            except (Stopped, asyncio.CancelledError) as error:
                 self._back.append(lease)
+                if isinstance(error, TorEnded):
+                    self._retire(lease.order_id, lease.net)
         self.state.under_way = len(self._visits)
         self._watch(self.state)
 
@@ -240,12 +250,17 @@ class Worker:
             await asyncio.sleep(ASK_S)
             orders = {order_id for order_id, _ in self._clients}
             held = await threads.ask(partial(self._held, orders))
-            for key in [key for key in self._clients if key[0] in held]:
-                client = self._clients.pop(key)
-                client.stop()
-                self._ended.append(client)
+            for order_id, net in [key for key in self._clients if key[0] in held]:
+                self._retire(order_id, net)
             if "stopped" in held.values():
                 self._stop("switch")
+
+    def _retire(self, order_id: CrawlOrderId, net: Net) -> None:
+        """End what a client has under way; the next lease makes another one, and starts tor."""
+        client = self._clients.pop((order_id, net), None)
+        if client is not None:
+            client.stop()
+            self._ended.append(client)
 
     def _held(self, orders: set[CrawlOrderId]) -> dict[CrawlOrderId, str]:
         with self._database.read() as tx:
@@ -277,16 +292,15 @@ class Worker:
         while self._came:
             self.state.totals.add(await threads.keep(partial(self._keeper.keep, self._some())))
         await threads.keep(self._keeper.catch_up)
-        if self._back:
-            await threads.lease(self._give_back)
+        await threads.lease(partial(self._give_back, self._back))
         self.state.under_way = 0
         self._watch(self.state)
 
-    def _give_back(self) -> None:
+    def _give_back(self, back: Sequence[Lease]) -> None:
         # What cannot be given back now comes back by itself once its lease is over.
-        with suppress(ServiceError, ConflictError), self._database.write() as tx:
-            leases.give_back(tx, self._back)
-        self._back.clear()
+        if back:
+            with suppress(ServiceError, ConflictError), self._database.write() as tx:
+                leases.give_back(tx, back)
 
 
 class _Step(Generic[T]):

@@ -48,6 +48,7 @@ def write(page: Page, path: Path, made: datetime) -> None:
     document.end()
     with replacing(path) as stream:
         stream.write(bytes(document.output()))
+    document.close_fonts()
 
 
 class _Document(FPDF):
@@ -73,6 +74,12 @@ class _Document(FPDF):
         self.set_creator("Tutela")
         self.set_creation_date(made)
         self.set_lang("en")
+
+    def close_fonts(self) -> None:
+        """Close the files of the letters, which the library leaves to the collector."""
+        for font in self.fonts.values():
+            if isinstance(font, TTFFont):
+                font.ttfont.close()
 
     def said(self, text: str) -> str:
         """Return text with what the font cannot show as escapes."""
