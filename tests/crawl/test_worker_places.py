@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -126,3 +127,21 @@ def test_a_picture_that_robots_forbid_is_had_by_an_order_that_may(works):
         works.order(server.host, robots_override=True, robots_reason="the court says so")
         works.run()
     assert raised(works) == ["a.jpg"]
+
+
+def test_media_that_lead_to_media_without_end_end(works):
+    """None of these is a page of the budget, and all are as deep as the page that shows them."""
+    site = Paths(**{"": html('<img src="/r/0.jpg"><img src="/p/0.jpg">')})
+    whole = site.answer
+
+    def endless(path: str) -> Answer:
+        _, kind, *rest = path.split("/")
+        if kind not in {"r", "p"}:
+            return whole(path)
+        more = f"/{kind}/{int(rest[0].partition('.')[0]) + 1}.jpg"
+        return to(more) if kind == "r" else html(f'<img src="{more}">')
+
+    site.answer = endless
+    asked = Counter(path.split("/")[1] for path in crawled(works, site, depth=3))
+    assert asked["r"] <= 10
+    assert asked["p"] <= 10

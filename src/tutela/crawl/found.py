@@ -32,15 +32,17 @@ from tutela.store.tables.crawl import (
 )
 
 MOST_LINKS: Final = 5_000  # of one page
+MEDIA_STEPS: Final = 5  # from the media that a page shows, by redirects and pages in its place
 _AT_ONCE: Final = 5_000
 
 
 class From(msgspec.Struct, frozen=True):
-    """Links of one page of an order, and how deep that page was."""
+    """Links of one page of an order, how deep that page was, and what it was found as."""
 
     order_id: int
     depth: int
     links: tuple[Link, ...]
+    kind: Kind = Kind.PAGE
 
 
 class Reach(msgspec.Struct, frozen=True):
@@ -72,6 +74,11 @@ class Sorted:
 def priority(kind: Kind, depth: int, tries: int) -> int:
     """Return in which order URLs of a scope are leased, the smallest first."""
     return 10 * depth + (kind is Kind.MEDIA) + 1000 * tries
+
+
+def reaches_to(scope_depth: int, kind: Kind, depth: int) -> bool:
+    """Tell whether a URL of a depth is not too deep for a scope."""
+    return depth <= scope_depth + (MEDIA_STEPS if kind is Kind.MEDIA else 0)
 
 
 def sort(tx: Connection, pages: Iterable[From], keys: Mapping[int, bytes]) -> Sorted:
@@ -274,10 +281,12 @@ def _place(  # noqa: PLR0913, PLR0917 a link, its page, and what it is held agai
             )
             seen[1] += 1
         return
-    # A media belongs to the page that shows it, and is as deep.
-    deeper = link.kind is Kind.PAGE and not link.redirect
-    depth = page.depth + deeper
-    code = "depth" if depth > reach.depth else traps.look(address, traps.Limits())
+    # A media belongs to the page that shows it, and is as deep. One that leads to another is no
+    # media, and they could go on for ever: no budget counts them.
+    led = link.kind is Kind.MEDIA and page.kind is Kind.MEDIA
+    depth = page.depth + (led or (link.kind is Kind.PAGE and not link.redirect))
+    code = "" if reaches_to(reach.depth, link.kind, depth) else "depth"
+    code = code or traps.look(address, traps.Limits())
     if code:
         made.left[order_id, code] += 1
         return
