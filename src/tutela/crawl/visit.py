@@ -53,7 +53,9 @@ T = TypeVar("T")
 
 
 class Stopped(Exception):  # noqa: N818 no error: crawling ends
-    """The request was not sent, or cut off, for the kill switch or the end of the worker."""
+    """The request was not sent, or cut off: for the kill switch, a pause, or the end of tor."""
+
+    tor_is_down = False
 
 
 class Visit(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,7 +119,9 @@ async def visit(lease: Lease, client: Client, means: Means) -> Visit:
             return await _answered(lease, answer, means)
     except FetchError as error:
         if error.code in {"stopped", "tor_down"}:
-            raise Stopped from error
+            stopped = Stopped()
+            stopped.tor_is_down = error.code == "tor_down"
+            raise stopped from error
         return _failed(lease, error)
 
 

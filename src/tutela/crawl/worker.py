@@ -22,7 +22,7 @@ from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
 import msgspec
 
-from tutela.core.errors import ConflictError, ServiceError
+from tutela.core.errors import ConflictError, FetchError, ServiceError
 from tutela.core.ids import CaseId, CrawlOrderId
 from tutela.crawl import leases, signal_file, switch
 from tutela.crawl.keeping import Keeper, Totals
@@ -121,7 +121,7 @@ class Worker:
         self._watch = watch
         self._clients: dict[tuple[CrawlOrderId, Net], Client] = {}
         self._ended: list[Client] = []
-        self._visits: dict[asyncio.Task[Visit], Lease] = {}
+        self._visits: dict[asyncio.Task[Visit], tuple[Lease, Client]] = {}
         self._came: list[Visit] = []
         self._back: list[Lease] = []
         self.state = State()
@@ -166,7 +166,8 @@ class Worker:
         keeping: _Step[Totals] = _Step(_KEEP_S)
         while not self.state.stopped:
             if leasing.is_due() and self._room() > 0:
-                leasing.begin(threads.lease(self._lease))
+                back, self._back = self._back, []
+                leasing.begin(threads.lease(partial(self._lease, back)))
             if keeping.free and self._came and (keeping.is_due() or len(self._came) >= _TOGETHER):
                 keeping.begin(threads.keep(partial(self._keeper.keep, self._some())))
             await _first(leasing, keeping, self._visits)
@@ -199,7 +200,9 @@ class Worker:
     def _room(self) -> int:
         return self._setup.at_once - len(self._visits) - len(self._came) // 4
 
-    def _lease(self) -> list[Lease]:
+    def _lease(self, back: Sequence[Lease]) -> list[Lease]:
+        """Give back what was cut off, lest its lease runs out and counts as failed; lease more."""
+        self._give_back(back)
         if signal_file.is_raised(self._setup.signal_file):
             return []
         with self._database.write() as tx:
@@ -207,27 +210,48 @@ class Worker:
             return leases.lease(tx, self._setup.name, count, self._setup.pace)
 
     async def _begin(self, got: Sequence[Lease], threads: _Threads) -> None:
+        self._back += got  # until each has begun
         for lease in got:
-            if self.state.stopped:
-                self._back.append(lease)
-                continue
-            key = lease.order_id, lease.net
-            if key not in self._clients:
+            client = None if self.state.stopped else await self._client(lease, threads)
+            if client is None or self.state.stopped:
+                return
+            self._back.remove(lease)
+            task = asyncio.create_task(visit(lease, client, self._means))
+            self._visits[task] = lease, client
+
+    async def _client(self, lease: Lease, threads: _Threads) -> Client | None:
+        """Return what asks; None where everything was stopped meanwhile."""
+        key = lease.order_id, lease.net
+        if key not in self._clients:
+            try:
                 # The first one starts tor, which takes its time.
                 way = await threads.look(partial(self._ways.way, lease.case_id, lease.net))
-                self._clients[key] = Client(way)
-            task = asyncio.create_task(visit(lease, self._clients[key], self._means))
-            self._visits[task] = lease
+            except FetchError:
+                if self.state.stopped:
+                    return None
+                raise
+            self._clients[key] = Client(way)
+        return self._clients[key]
 
     def _gather(self) -> None:
         for task in [one for one in self._visits if one.done()]:
-            lease = self._visits.pop(task)
+            lease, client = self._visits.pop(task)
             try:
                 self._came.append(task.result())
-            except (Stopped, asyncio.CancelledError):
+            except (Stopped, asyncio.CancelledError) as error:
                 self._back.append(lease)
+                if isinstance(error, Stopped) and error.tor_is_down:
+                    self._leave(lease, client)
         self.state.under_way = len(self._visits)
         self._watch(self.state)
+
+    def _leave(self, lease: Lease, client: Client) -> None:
+        """Ask no more through a tor that ended: the next request starts another."""
+        key = lease.order_id, lease.net
+        if self._clients.get(key) is client:
+            del self._clients[key]
+            client.stop()
+            self._ended.append(client)
 
     async def _look_for_signal(self) -> None:
         while not signal_file.is_raised(self._setup.signal_file):  # noqa: ASYNC110 it is a file that is waited for
@@ -239,7 +263,10 @@ class Worker:
         while True:
             await asyncio.sleep(ASK_S)
             orders = {order_id for order_id, _ in self._clients}
-            held = await threads.ask(partial(self._held, orders))
+            try:
+                held = await threads.ask(partial(self._held, orders))
+            except ServiceError:  # asked again; where it lasts, leasing fails and ends the worker
+                continue
             for key in [key for key in self._clients if key[0] in held]:
                 client = self._clients.pop(key)
                 client.stop()
@@ -278,15 +305,15 @@ class Worker:
             self.state.totals.add(await threads.keep(partial(self._keeper.keep, self._some())))
         await threads.keep(self._keeper.catch_up)
         if self._back:
-            await threads.lease(self._give_back)
+            await threads.lease(partial(self._give_back, self._back))
         self.state.under_way = 0
         self._watch(self.state)
 
-    def _give_back(self) -> None:
+    def _give_back(self, back: Sequence[Lease]) -> None:
         # What cannot be given back now comes back by itself once its lease is over.
-        with suppress(ServiceError, ConflictError), self._database.write() as tx:
-            leases.give_back(tx, self._back)
-        self._back.clear()
+        if back:
+            with suppress(ServiceError, ConflictError), self._database.write() as tx:
+                leases.give_back(tx, back)
 
 
 class _Step(Generic[T]):
