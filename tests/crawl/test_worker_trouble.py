@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select
@@ -13,7 +14,7 @@ from test_worker import Straight, Works
 from planted_site import Server, Site
 from tutela.core.errors import FetchError, ServiceError
 from tutela.crawl import order as orders
-from tutela.crawl import switch
+from tutela.crawl import robots, switch
 from tutela.crawl.events import Terms
 from tutela.crawl.reader import Reader
 from tutela.crawl.worker import Sight
@@ -128,3 +129,23 @@ def test_what_a_pause_cuts_off_is_given_back_at_once(works):
         thread.join(10)
     assert left == 0
     works.crawl.assert_adds_up()
+
+
+def test_a_site_whose_robots_fail_for_a_while_is_crawled_later(works, monkeypatch):
+    monkeypatch.setattr(robots, "CLOSED_FOR", timedelta(0))
+    site = Site("north", 1)
+    real, status = site.answer, [503]
+
+    def answer(path: str) -> tuple[int, dict[str, str], bytes]:
+        return (status[0], {}, b"") if path == "/robots.txt" and status else real(path)
+
+    site.answer = answer
+    with Server(site) as server:
+        works.order(server.host)
+        works.run()
+        assert {path for _, _, path in server.asked} == {"/robots.txt"}
+        assert works.crawl.states() == {"waiting": 1}
+        status.clear()
+        works.crawl.due()
+        works.run()
+        assert any(path == "/thread/0" for _, _, path in server.asked)

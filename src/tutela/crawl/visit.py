@@ -40,6 +40,7 @@ BOUNDS = Bounds(size_bytes=DIGESTED_BYTES)
 # The host is in trouble, or cannot be reached: it is left alone for a while.
 _SILENT = frozenset(
     {"unreachable", "timeout", "slow", "refused", "closed", "no_descriptor", "addresses_unknown"}
+    | {"robots_closed"}
 )
 _FOR_EVER = frozenset(
     {"bad_address", "addresses", "net", "needs_auth", "bomb", "encoding", "damaged", "too_large"}
