@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, RowMapping, select
 from sqlalchemy.orm import aliased
 
 from tutela.casework.among import among
@@ -118,7 +118,7 @@ def settle(
         for one in hashed
     ]
     # What was had once stays known where it cannot be had a second time.
-    troubled = {row["place"] for row in rows if row["media_id"] is None}
+    troubled = {place_of(one.url) for one in hashed if one.url not in found}
     had = {place for place, known in _fetched(tx, case_id, troubled).items() if known.media_id}
     told = [row for row in rows if row["media_id"] is not None or row["place"] not in had]
     update_rows(tx, MediaPlace, told, key=("case_id", "place"))
@@ -157,7 +157,7 @@ def led_to(tx: Connection, case_id: CaseId, places: Iterable[bytes]) -> set[byte
     return found
 
 
-def _standing(tx: Connection, case_id: CaseId, places: Iterable[bytes]) -> list[Mapping[str, Any]]:
+def _standing(tx: Connection, case_id: CaseId, places: Iterable[bytes]) -> list[RowMapping]:
     rows = tx.execute(
         select(MediaPlace.__table__)
         .where(MediaPlace.case_id == case_id, among_digests(tx, MediaPlace.place, set(places)))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
 from litestar import Response
 from litestar.params import FromPath, FromQuery, URLEncodedBody
 from litestar.response import Redirect, Stream
+from sqlalchemy import Connection
 
 from tutela.access import approvals
 from tutela.access.authorise import allows
@@ -22,6 +24,7 @@ from tutela.casework.formats import export
 from tutela.casework.formats.profile import profiles
 from tutela.core.ids import ApprovalId, CaseId, MediaId
 from tutela.core.principal import Principal
+from tutela.crawl import forget as crawled
 from tutela.edge.routes import reads
 from tutela.evidence.vault import objects
 from tutela.web import words
@@ -126,9 +129,15 @@ def delete(request: Asked, case_id: FromPath[int], approval: FromQuery[int] = 0)
         CaseId(case_id),
         ApprovalId(approval),
         place.vault,
-        forget.forget_case,
+        _forget,
     )
     return Redirect("/cases", status_code=303)
+
+
+def _forget(tx: Connection, case: CaseId, moment: datetime) -> list[str]:
+    """Remove all that was crawled for a case, read, and made of it."""
+    crawled.forget_case(tx, case, moment)
+    return forget.forget_case(tx, case, moment)
 
 
 def _written(
