@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, select
 from sqlalchemy.orm import aliased
 
 from tutela.casework.among import among
@@ -157,13 +157,13 @@ def led_to(tx: Connection, case_id: CaseId, places: Iterable[bytes]) -> set[byte
     return found
 
 
-def _standing(tx: Connection, case_id: CaseId, places: Iterable[bytes]) -> list[RowMapping]:
+def _standing(tx: Connection, case_id: CaseId, places: Iterable[bytes]) -> list[Mapping[str, Any]]:
     rows = tx.execute(
         select(MediaPlace.__table__)
         .where(MediaPlace.case_id == case_id, among_digests(tx, MediaPlace.place, set(places)))
         .order_by(MediaPlace.id)
     )
-    return [row._mapping for row in rows]  # noqa: SLF001 SQLAlchemy's public name
+    return [dict(row._mapping) for row in rows]  # noqa: SLF001 SQLAlchemy's public name
 
 
 def _follow(
@@ -230,6 +230,16 @@ def catch_up(tx: Connection, case_id: CaseId, moment: datetime) -> list[str]:
     on = {row.place: row.moved_to for row in rows if row.moved_to}
     _follow(tx, case_id, _standing(tx, case_id, on) if on else [], moment)
     return sorted({row.url for row in rows} | set(on.values()))
+
+
+def waiting(tx: Connection) -> list[CaseId]:
+    """Return the cases in which media were not fetched, or were by a worker that was killed."""
+    rows = tx.execute(
+        select(MediaPlace.case_id)
+        .where(MediaPlace.media_id.is_(None), MediaPlace.trouble == "")
+        .distinct()
+    )
+    return [CaseId(case_id) for case_id in rows.scalars()]
 
 
 def _fetched(tx: Connection, case_id: CaseId, places: set[bytes]) -> dict[bytes, _Known]:
