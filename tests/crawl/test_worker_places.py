@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
 from crawl_support import DONE, HASTY
+from PIL import Image
 from sqlalchemy import insert, select
 from test_worker import Works
 
@@ -179,3 +181,18 @@ def test_two_orders_that_get_different_things_at_one_address_know_each(works):
         for one, data in ((first, PICTURE), (second, other))
     ]
     assert [len(one.hashed.hits) for one in keeper._matched(visits)] == [1, 0]
+
+
+def test_a_known_picture_that_browsers_show_as_a_page_is_raised(works):
+    """It begins as a picture, says that it is a page, and holds one; nothing else shows it."""
+    buffer = io.BytesIO()
+    comment = b"<html><body><p>Stamps of today</p></body></html>"
+    Image.open(io.BytesIO(PICTURE)).save(buffer, "JPEG", comment=comment)
+    both = buffer.getvalue()
+    live = LiveList.open(works.folder / "library", "known")
+    entry = ListEntry(Provenance("known", "test", 1, now()), digests(both))
+    live.apply([Change(b"2", entry)], b"")
+    works.library.refresh()
+    page = (200, {"Content-Type": "text/html"}, both)
+    crawled(works, Paths(**{"": html('<a href="/today">today</a>'), "today": page}))
+    assert raised(works) == ["today"]

@@ -271,19 +271,26 @@ async def _media(  # noqa: PLR0913 what is known of what comes
         body.whole = False
         body.data.clear()
     hashed = await _hashed(lease, (body, pieces), (kind, most), means)
-    page = PageSeen(
-        layout=Layout.GENERIC,
-        confidence=0.0,
-        why=("media",),
-        media=(MediaSeen(lease.url, MediaRole.POSTED),),
-    )
+    itself = MediaSeen(lease.url, MediaRole.POSTED)
     done = msgspec.structs.replace(_done(lease, head, body, reason=kind.value), hashed=hashed)
     if both and body.whole:
         looked_at = await _looked_at(lease, head, body, means)
-        return msgspec.structs.replace(looked_at, hashed=hashed)
+        if looked_at.read is not None:
+            return msgspec.structs.replace(
+                looked_at, hashed=hashed, read=_showing(looked_at.read, itself)
+            )
     if lease.kind is Kind.PAGE:
+        page = PageSeen(layout=Layout.GENERIC, confidence=0.0, why=("media",), media=(itself,))
         return msgspec.structs.replace(done, read=_read(lease, page, body))
     return done
+
+
+def _showing(read: Read, itself: MediaSeen) -> Read:
+    """Return a page that is a media too, with itself among what it shows."""
+    page = read.page
+    return msgspec.structs.replace(
+        read, page=msgspec.structs.replace(page, media=(*page.media, itself))
+    )
 
 
 async def _hashed(
