@@ -124,6 +124,21 @@ def test_nobody_withheld_is_released_not_even_after_the_grant(town: Town):
     assert (blind.value.code, blind.value.message) == ("withheld", refused.value.message)
 
 
+def test_who_is_withheld_since_the_release_does_not_leave(town: Town, tmp_path: Path):
+    lead = proposed(town)
+    granted(town, lead)
+    carried(town, lead)
+    with town.database.write() as tx:
+        account = town.account("heron")
+        marking.put(tx, town.who, town.case_id, account, Mark.SAFEGUARDING, "looks like a child's")
+    with pytest.raises(UsageError) as refused:
+        export.write(
+            town.database, town.who, town.case_id, lead, "jsonl", tmp_path / "x", by=town.desk()
+        )
+    assert refused.value.code == "withheld"
+    assert not (tmp_path / "x").exists()
+
+
 def test_an_old_ranking_releases_nobody(town: Town):
     lead = proposed(town)
     with town.database.write() as tx:
@@ -174,7 +189,9 @@ def test_a_lead_is_over_taken_back_and_proposed_again(town: Town, tmp_path: Path
             release.withdraw(tx, town.who, town.case_id, lead, "twice")
     assert state(town, lead) == "withdrawn"
     with pytest.raises(UsageError):
-        export.write(town.database, town.who, town.case_id, lead, "jsonl", tmp_path / "x")
+        export.write(
+            town.database, town.who, town.case_id, lead, "jsonl", tmp_path / "x", by=town.desk()
+        )
     with town.database.write() as tx:
         release.restore(tx, town.who, town.case_id, lead)
         with pytest.raises(ConflictError):
@@ -188,18 +205,22 @@ def test_a_lead_is_over_taken_back_and_proposed_again(town: Town, tmp_path: Path
         tx.execute(update(Lead).values(expires_at=now() - timedelta(seconds=1)))
     assert state(town, lead) == "expired"
     with pytest.raises(UsageError) as over:
-        export.write(town.database, town.who, town.case_id, lead, "jsonl", tmp_path / "x")
+        export.write(
+            town.database, town.who, town.case_id, lead, "jsonl", tmp_path / "x", by=town.desk()
+        )
     assert over.value.code == "not_released"
 
 
 def test_an_export_holds_rows_and_no_words(town: Town, tmp_path: Path):
     lead = proposed(town)
     with pytest.raises(UsageError):
-        export.write(town.database, town.who, town.case_id, lead, "jsonl", tmp_path / "x")
+        export.write(
+            town.database, town.who, town.case_id, lead, "jsonl", tmp_path / "x", by=town.desk()
+        )
     granted(town, lead)
     released = carried(town, lead)
     out = tmp_path / "lead.jsonl"
-    made = export.write(town.database, town.who, town.case_id, lead, "jsonl", out)
+    made = export.write(town.database, town.who, town.case_id, lead, "jsonl", out, by=town.desk())
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     kinds = {row["type"] for row in rows}
     assert kinds == {
@@ -223,19 +244,23 @@ def test_an_export_holds_rows_and_no_words(town: Town, tmp_path: Path):
     checkpoint.create_key(settings.signing_key, settings.origin)
     with town.database.write() as tx:
         checkpoint.sign(tx, settings)
-    export.write(town.database, town.who, town.case_id, lead, "jsonl", out)
+    export.write(town.database, town.who, town.case_id, lead, "jsonl", out, by=town.desk())
     proved = proof.parse_inclusion(json.loads(out.read_text().splitlines()[-1])["inclusion"])
     proof.check(proved, [checkpoint.signing_key(settings).verifier])
     assert proved.index == released.released_seq
     assert b'"lead.released"' in proved.body
     for form in ("html", "pdf"):
-        made = export.write(town.database, town.who, town.case_id, lead, form, tmp_path / form)
+        made = export.write(
+            town.database, town.who, town.case_id, lead, form, tmp_path / form, by=town.desk()
+        )
         assert made.path.stat().st_size > 2000
     page_ = (tmp_path / "html").read_text()
     assert "<img" not in page_
     assert "tutela audit proof" in page_
     with pytest.raises(UsageError):
-        export.write(town.database, town.who, town.case_id, lead, "docx", tmp_path / "x")
+        export.write(
+            town.database, town.who, town.case_id, lead, "docx", tmp_path / "x", by=town.desk()
+        )
 
 
 def test_only_the_team_works_on_leads(town: Town):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
-from sqlalchemy import select
+from crawl_support import DONE, HASTY
+from PIL import Image
+from sqlalchemy import insert, select
 from test_worker import Works
 
 import planted_site
@@ -14,11 +17,14 @@ from planted_site import Server
 from tutela.core.entry import ListEntry, Provenance, Role
 from tutela.core.time import now
 from tutela.crawl.events import Terms
+from tutela.crawl.leases import lease
 from tutela.crawl.reader import Reader
+from tutela.crawl.visit import Visit
 from tutela.crawl.worker import Sight
 from tutela.fingerprint.digest import digests
 from tutela.hashlist.library import Library
 from tutela.hashlist.live import Change, LiveList
+from tutela.observation.places import Hashed
 from tutela.scan.hasher import Hasher
 from tutela.store.tables.observation import MediaPlace
 
@@ -145,4 +151,48 @@ def test_media_that_lead_to_media_without_end_end(works):
     asked = Counter(path.split("/")[1] for path in crawled(works, site, depth=3))
     assert asked["r"] <= 10
     assert asked["p"] <= 10
-    assert works.crawl.left()["redirects"] == 2
+
+
+def test_what_a_killed_worker_left_to_catch_up_on_is_raised_by_the_next(works):
+    site = Paths(**{"": html('<img src="/a.jpg">'), "a.jpg": JPEG})
+    crawled(works, site)
+    with works.crawl.database.write() as tx:  # as if two had missed each other, and died
+        row = tx.execute(select(MediaPlace.__table__)).one()._mapping
+        lost = {"id": row["id"] + 1, "post": 7, "media_id": None, "raised_at": None}
+        tx.execute(insert(MediaPlace).values({**row, **lost}))
+    works.worker("w2").run()
+    assert raised(works) == ["a.jpg", "a.jpg"]
+
+
+def test_two_orders_that_get_different_things_at_one_address_know_each(works):
+    """A site may answer differently each time; both came in one batch here."""
+    other = planted_site.original(8)
+    for _ in range(2):
+        works.order("north.test")
+    with works.crawl.database.write() as tx:
+        first, second = (lease(tx, f"w{n}", 1, HASTY)[0] for n in range(2))
+    keeper = works.worker()._keeper
+    visits = [
+        Visit(
+            lease=one,
+            outcome=DONE,
+            hashed=Hashed(url=one.url, digests=digests(data), kind="image"),
+        )
+        for one, data in ((first, PICTURE), (second, other))
+    ]
+    assert [len(one.hashed.hits) for one in keeper._matched(visits)] == [1, 0]
+
+
+def test_a_known_picture_that_browsers_show_as_a_page_is_raised(works):
+    """It begins as a picture, says that it is a page, and holds one; nothing else shows it."""
+    buffer = io.BytesIO()
+    comment = b"<html><body><p>Stamps of today</p></body></html>"
+    Image.open(io.BytesIO(PICTURE)).save(buffer, "JPEG", comment=comment)
+    both = buffer.getvalue()
+    live = LiveList.open(works.folder / "library", "known")
+    entry = ListEntry(Provenance("known", "test", 1, now()), digests(both))
+    live.apply([Change(b"2", entry)], b"")
+    works.library.refresh()
+    page = (200, {"Content-Type": "text/html"}, both)
+    crawled(works, Paths(**{"": html('<a href="/today">today</a>'), "today": page}))
+    assert raised(works) == ["today"]

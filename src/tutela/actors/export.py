@@ -18,6 +18,7 @@ from sqlalchemy import Connection, select
 from tutela.access.authorise import require
 from tutela.access.model import Permission
 from tutela.actors import explain, release
+from tutela.actors.ranking import Desk
 from tutela.actors.release import LeadInfo
 from tutela.audit import log, proof
 from tutela.casework import case as cases
@@ -63,17 +64,22 @@ def write(  # noqa: PLR0913, PLR0917 what of which lead, for whom, how, and wher
     lead_id: int,
     format: Format,  # noqa: A002 the option's name
     out: Path,
+    *,
+    by: Desk,
 ) -> Exported:
     """Write a released lead to a file, whole or not at all, and say so in the log.
 
+    Who came to be withheld since the release does not leave either.
+
     Raises:
         AccessError: `who` does not work on leads of this case.
-        UsageError: code `not_released`: the lead is not released, or its time is over.
+        UsageError: code `not_released`: the lead is not released, or its time is over; code
+            `withheld`.
         ServiceError: the file cannot be written.
     """
     if format not in FORMATS:
         raise UsageError(f"unknown format {format}", hint=f"choose one of {', '.join(FORMATS)}")
-    with database.read() as tx:
+    with database.write() as tx:  # that the blind list is asked is logged
         require(tx, who, Permission.LEADS, case_id)
         lead = release.find(tx, who, case_id, lead_id)
         if lead.state != release.RELEASED:
@@ -82,6 +88,7 @@ def write(  # noqa: PLR0913, PLR0917 what of which lead, for whom, how, and wher
                 code="not_released",
                 hint="two persons release a lead; it is over after 90 days",
             )
+        release.refuse_withheld(tx, who, case_id, lead, by)
         rows = list(_rows(tx, who, case_id, lead))
     if format == "jsonl":
         with replacing(out) as stream:

@@ -277,6 +277,18 @@ def granted(tx: Connection, who: Principal, lead: LeadInfo) -> bool:
     )
 
 
+def refuse_withheld(
+    tx: Connection, who: Principal, case_id: CaseId, lead: LeadInfo, by: Desk
+) -> None:
+    """Refuse a lead of which any account, or copy of one, must not leave; it is logged.
+
+    Raises:
+        UsageError: code `withheld`, in the same words whoever withholds it, and why.
+    """
+    copies = lead.explanation["explanation"]["mirrored"]
+    _refuse_withheld(tx, who, case_id, (*lead.members, *copies), by)
+
+
 def _place(
     database: Database, who: Principal, case_id: CaseId, lead_id: int, by: Desk
 ) -> int | None:
@@ -301,8 +313,7 @@ def _fit(  # noqa: PLR0913, PLR0917 as `release`
             code="old_ranking",
             hint="rank again, and propose the account anew",
         )
-    copies = lead.explanation["explanation"]["mirrored"]
-    _refuse_withheld(tx, who, case_id, (*lead.members, *copies), by)
+    refuse_withheld(tx, who, case_id, lead, by)
     low, high = lead.explanation["best_place"], lead.explanation["worst_place"]
     if place is None or not low <= place <= high:
         raise UsageError(

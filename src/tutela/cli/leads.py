@@ -238,11 +238,11 @@ def export(
         break_glass: Reason to act directly on the database instead of as an account.
         config: Settings file.
     """
-    with opened(config, break_glass=break_glass) as office:
+    with opened(config, break_glass=break_glass) as office, _desk(office) as by:
         number = _case(office, case)
         with office.database.read() as tx:
             lead = _lead(tx, office, number, account)
-        made = exporting.write(office.database, office.who, number, lead.id, format_, out)
+        made = exporting.write(office.database, office.who, number, lead.id, format_, out, by=by)
     print(f"{out}: {made.rows} rows, SHA-256 {made.sha256}")
     return 0
 

@@ -1,67 +1,60 @@
-"""Removes what is kept of the crawls of a case, when the case is deleted."""
+"""What goes of crawls when their case is deleted: URLs, and all counts of what was found.
+
+Orders and their scopes stay, as revoked: they say under which law whom was asked for what. Hosts
+stay too, with what their robots.txt says: they are of no case.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, exists, func, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from tutela.core.ids import CaseId
+from tutela.crawl import gates
 from tutela.crawl.model import State
 from tutela.store.tables.crawl import (
-    CrawlHost,
     CrawlLeft,
     CrawlOrder,
     CrawlOutside,
-    CrawlRobots,
     CrawlScope,
     CrawlShape,
     CrawlUrl,
 )
+from tutela.store.tables.observation import Site
 
 
 def forget_case(tx: Connection, case_id: CaseId, moment: datetime) -> None:
-    """Void the orders of a case, and remove their URLs, scopes and words.
+    """Remove what the crawls of a case found; do so before what was read for it is removed.
 
-    Hosts that other orders are about stay, and count what is left. What the log says of orders
-    stays as well: there hosts and URLs are MACs, whose key goes here.
+    What a worker still has under way is worth nothing then, and is not kept.
     """
+    # As who keeps pages does: sites first, then gates.
+    tx.execute(select(Site.id).where(Site.case_id == case_id).order_by(Site.id).with_for_update())
     orders = select(CrawlOrder.id).where(CrawlOrder.case_id == case_id)
     scopes = select(CrawlScope.id).where(CrawlScope.order_id.in_(orders))
+    locked = gates.lock(tx, tx.execute(scopes).scalars())
+    counted = tx.execute(
+        select(CrawlUrl.scope_id, CrawlUrl.state, func.count())
+        .where(
+            CrawlUrl.scope_id.in_(scopes),
+            CrawlUrl.state.in_([State.WAITING.value, State.LEASED.value]),
+        )
+        .group_by(CrawlUrl.scope_id, CrawlUrl.state)
+    )
+    for scope_id, state, count in counted:
+        if state == State.WAITING.value:
+            locked.wait(scope_id, -count)
+        else:
+            gate = locked.gate_of(scope_id)
+            gate.in_flight = max(gate.in_flight - count, 0)
+    locked.write(tx)
+    tx.execute(delete(CrawlUrl).where(CrawlUrl.scope_id.in_(scopes)))
     tx.execute(delete(CrawlShape).where(CrawlShape.scope_id.in_(scopes)))
-    for table in (CrawlUrl, CrawlLeft, CrawlOutside, CrawlScope):
+    for table in (CrawlLeft, CrawlOutside):
         tx.execute(delete(table).where(table.order_id.in_(orders)))
     tx.execute(
         update(CrawlOrder)
-        .where(CrawlOrder.case_id == case_id)
-        .values(
-            revoked_at=func.coalesce(CrawlOrder.revoked_at, moment),
-            legal_basis="",
-            reference="",
-            issuing_authority="",
-            robots_reason="",
-            tag_key=b"",
-        )
+        .where(CrawlOrder.case_id == case_id, CrawlOrder.revoked_at.is_(None))
+        .values(revoked_at=moment)
     )
-    _count_again(tx)
-
-
-def _count_again(tx: Connection) -> None:
-    """Remove hosts that no order is about, and let the others count what they have."""
-    mine = CrawlScope.gate_id == CrawlHost.id
-    waiting = select(func.coalesce(func.sum(CrawlScope.waiting), 0)).where(mine)
-    leased = (
-        select(func.count())
-        .select_from(CrawlUrl)
-        .join(CrawlScope, CrawlScope.id == CrawlUrl.scope_id)
-        .where(mine, CrawlUrl.state == State.LEASED.value)
-    )
-    tx.execute(
-        update(CrawlHost).values(
-            waiting=waiting.scalar_subquery(), in_flight=leased.scalar_subquery()
-        )
-    )
-    used = exists().where((CrawlScope.host_id == CrawlHost.id) | mine)
-    unused = select(CrawlHost.id).where(~used)
-    tx.execute(delete(CrawlRobots).where(CrawlRobots.host_id.in_(unused)))
-    tx.execute(delete(CrawlHost).where(~used))

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection, func, select, tuple_
@@ -32,31 +32,17 @@ from tutela.store.tables.crawl import (
 )
 
 MOST_LINKS: Final = 5_000  # of one page
-MOST_HOPS: Final = 5  # as many redirects in a row as HTTP clients follow
+MEDIA_STEPS: Final = 5  # from the media that a page shows, by redirects and pages in its place
 _AT_ONCE: Final = 5_000
 
 
 class From(msgspec.Struct, frozen=True):
-    """Links of one page of an order, how deep that page was, as what it was found, and its hops.
-
-    `hops` counts the steps in a row that led no deeper: redirects, and media that lead to media.
-    """
+    """Links of one page of an order, how deep that page was, and what it was found as."""
 
     order_id: int
     depth: int
     links: tuple[Link, ...]
     kind: Kind = Kind.PAGE
-    hops: int = 0
-
-
-class Inside(NamedTuple):
-    """A URL within a scope."""
-
-    scope_id: int
-    address: Address
-    kind: Kind
-    depth: int
-    hops: int
 
 
 class Reach(msgspec.Struct, frozen=True):
@@ -73,21 +59,26 @@ class Reach(msgspec.Struct, frozen=True):
 class Sorted:
     """What a batch of pages links to.
 
-    `inside` is keyed by order and tag.
+    `inside` is keyed by order and tag: each has its scope, address, kind and depth.
     """
 
-    inside: dict[tuple[int, bytes], Inside] = field(default_factory=dict)
+    inside: dict[tuple[int, bytes], tuple[int, Address, Kind, int]] = field(default_factory=dict)
     left: Counter[tuple[int, str]] = field(default_factory=Counter)
     outside: dict[tuple[int, bytes], list[Any]] = field(default_factory=dict)
 
     def scope_ids(self) -> set[int]:
         """Return the scopes that URLs are found in."""
-        return {found.scope_id for found in self.inside.values()}
+        return {found[0] for found in self.inside.values()}
 
 
 def priority(kind: Kind, depth: int, tries: int) -> int:
     """Return in which order URLs of a scope are leased, the smallest first."""
     return 10 * depth + (kind is Kind.MEDIA) + 1000 * tries
+
+
+def reaches_to(scope_depth: int, kind: Kind, depth: int) -> bool:
+    """Tell whether a URL of a depth is not too deep for a scope."""
+    return depth <= scope_depth + (MEDIA_STEPS if kind is Kind.MEDIA else 0)
 
 
 def sort(tx: Connection, pages: Iterable[From], keys: Mapping[int, bytes]) -> Sorted:
@@ -118,16 +109,16 @@ def insert(
     """Make URLs of what is new, count the rest; return how many are new."""
     known = _known(tx, found.inside)
     rows = []
-    for (order_id, tag), one in found.inside.items():
+    for (order_id, tag), (scope_id, address, kind, depth) in found.inside.items():
         if (order_id, tag) in known:
             continue
-        shape = traps.shape_of(one.address)
+        shape = traps.shape_of(address)
         # Media are of a page's making, and end with its pages.
-        if one.kind is Kind.PAGE and (code := shapes.take(one.scope_id, shape)):
+        if kind is Kind.PAGE and (code := shapes.take(scope_id, shape)):
             found.left[order_id, code] += 1
             continue
-        rows.append(_row(order_id, tag, one, shape.shape, moment))
-        locked.wait(one.scope_id, 1)
+        rows.append(_row(order_id, tag, scope_id, address, kind, depth, shape.shape, moment))
+        locked.wait(scope_id, 1)
     insert_rows(tx, CrawlUrl, rows)
     return len(rows)
 
@@ -232,7 +223,7 @@ def shapes_of(found: Sorted) -> set[tuple[int, int]]:
     """Return the scope and shape of each page that may be new."""
     return {
         (scope_id, traps.shape_of(address).shape)
-        for scope_id, address, kind, _, _ in found.inside.values()
+        for scope_id, address, kind, _ in found.inside.values()
         if kind is Kind.PAGE
     }
 
@@ -290,24 +281,20 @@ def _place(  # noqa: PLR0913, PLR0917 a link, its page, and what it is held agai
             )
             seen[1] += 1
         return
-    # A media belongs to the page that shows it, and is as deep.
-    deeper = link.kind is Kind.PAGE and not link.redirect
-    depth = page.depth + deeper
-    sideways = link.redirect or (link.kind is Kind.MEDIA and page.kind is Kind.MEDIA)
-    hops = page.hops + 1 if sideways else 0
-    code = "depth" if depth > reach.depth else traps.look(address, traps.Limits())
-    if hops > MOST_HOPS:
-        code = "redirects"
+    # A media belongs to the page that shows it, and is as deep. One that leads to another is no
+    # media, and they could go on for ever: no budget counts them.
+    led = link.kind is Kind.MEDIA and page.kind is Kind.MEDIA
+    depth = page.depth + (led or (link.kind is Kind.PAGE and not link.redirect))
+    code = "" if reaches_to(reach.depth, link.kind, depth) else "depth"
+    code = code or traps.look(address, traps.Limits())
     if code:
         made.left[order_id, code] += 1
         return
     inside = made.inside.setdefault(
-        (order_id, tags.of_url(key, address.url)),
-        Inside(reach.id, address, link.kind, depth, hops),
+        (order_id, tags.of_url(key, address.url)), (reach.id, address, link.kind, depth)
     )
-    if depth < inside.depth:
-        nearer = inside._replace(depth=depth, hops=hops)
-        made.inside[order_id, tags.of_url(key, address.url)] = nearer
+    if depth < inside[3]:
+        made.inside[order_id, tags.of_url(key, address.url)] = (*inside[:3], depth)
 
 
 def _known(tx: Connection, wanted: Iterable[tuple[int, bytes]]) -> set[tuple[int, bytes]]:
@@ -324,17 +311,25 @@ def _known(tx: Connection, wanted: Iterable[tuple[int, bytes]]) -> set[tuple[int
     return known
 
 
-def _row(order_id: int, tag: bytes, one: Inside, shape: int, moment: datetime) -> dict[str, Any]:
+def _row(  # noqa: PLR0913, PLR0917 the values of a row
+    order_id: int,
+    tag: bytes,
+    scope_id: int,
+    address: Address,
+    kind: Kind,
+    depth: int,
+    shape: int,
+    moment: datetime,
+) -> dict[str, Any]:
     return {
         "order_id": order_id,
-        "scope_id": one.scope_id,
-        "url": one.address.url,
+        "scope_id": scope_id,
+        "url": address.url,
         "tag": tag,
-        "kind": one.kind.value,
-        "depth": one.depth,
-        "hops": one.hops,
+        "kind": kind.value,
+        "depth": depth,
         "shape": shape,
-        "priority": priority(one.kind, one.depth, 0),
+        "priority": priority(kind, depth, 0),
         "state": State.WAITING.value,
         "reason": "",
         "found_at": moment,

@@ -66,8 +66,7 @@ def finish_many(
     if any(one.outcome.state not in _ENDS for one in finished):
         raise UsageError("a lease cannot end as leased")
     pages = [
-        From(one.lease.order_id, one.lease.depth, one.links, one.lease.kind, one.lease.hops)
-        for one in finished
+        From(one.lease.order_id, one.lease.depth, one.links, one.lease.kind) for one in finished
     ]
     sorted_ = found.sort(tx, pages, _keys(tx, {one.lease.order_id for one in finished}))
     own = {one.lease.scope_id for one in finished}

@@ -18,7 +18,7 @@ from tutela.audit.log import Event
 from tutela.core.errors import ConflictError
 from tutela.core.hit import Hit
 from tutela.core.ids import CaseId, CrawlOrderId
-from tutela.core.media import PDQ_RADIUS_BITS
+from tutela.core.media import PDQ_RADIUS_BITS, Digests
 from tutela.core.principal import SYSTEM
 from tutela.core.time import now
 from tutela.crawl import frontier, traps
@@ -85,6 +85,7 @@ class Keeper:
         self._library = library
         self._how = how
         self._cases: set[CaseId] = set()
+        self._first = True
 
     def keep(self, visits: Sequence[Visit]) -> Totals:
         """Keep what visits brought. One whose lease was lost meanwhile is dropped, and counted."""
@@ -102,7 +103,14 @@ class Keeper:
         return totals
 
     def catch_up(self) -> None:
-        """Tell places what their media are where this worker and another missed each other."""
+        """Tell places what their media are where this worker and another missed each other.
+
+        At first, also where a worker was killed before it came to that.
+        """
+        if self._first:
+            with self._database.read() as tx:
+                self._cases.update(places.waiting(tx))
+            self._first = False
         for case_id in sorted(self._cases):
             with self._database.write() as tx:
                 urls = places.catch_up(tx, case_id, now())
@@ -126,7 +134,8 @@ class Keeper:
         queries = [(one.digests, one.fingerprints) for one in media]
         generation = self._library.generation
         answers = self._library.find_many(queries, radius_bits=self._how.radius_bits)
-        hits = {one.url: tuple(found) for one, found in zip(media, answers, strict=True)}
+        # By content: of two orders that ask for one address each may get another.
+        hits = {one.digests: tuple(found) for one, found in zip(media, answers, strict=True)}
         return [_with_hits(visit, hits, generation) for visit in visits]
 
     def _keep(self, visits: Sequence[Visit]) -> Totals:
@@ -193,11 +202,11 @@ def _settled(visit: Visit) -> bool:
     return bool(visit.hashed.digests) or state is not State.WAITING
 
 
-def _with_hits(visit: Visit, hits: Mapping[str, tuple[Hit, ...]], generation: int) -> Visit:
+def _with_hits(visit: Visit, hits: Mapping[Digests, tuple[Hit, ...]], generation: int) -> Visit:
     hashed = visit.hashed
-    if hashed is None or hashed.url not in hits:
+    if hashed is None or hashed.digests not in hits:
         return visit
-    told = msgspec.structs.replace(hashed, hits=hits[hashed.url], generation=generation)
+    told = msgspec.structs.replace(hashed, hits=hits[hashed.digests], generation=generation)
     return msgspec.structs.replace(visit, hashed=told)
 
 

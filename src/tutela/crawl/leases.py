@@ -22,7 +22,7 @@ from tutela.core.ids import CaseId, CrawlOrderId
 from tutela.core.principal import SYSTEM
 from tutela.core.time import now
 from tutela.crawl import frontier, gates, picking, urls
-from tutela.crawl.found import priority
+from tutela.crawl.found import priority, reaches_to
 from tutela.crawl.gates import Locked
 from tutela.crawl.model import (
     MOST_TRIES,
@@ -83,7 +83,6 @@ def _leased(tx: Connection, worker: str, count: int, pace: Pace, moment: datetim
             CrawlUrl.tag,
             CrawlUrl.kind,
             CrawlUrl.depth,
-            CrawlUrl.hops,
             CrawlUrl.tries,
             CrawlUrl.priority,
         )
@@ -272,7 +271,6 @@ def _lease(row: Any, locked: Locked, order: Any, worker: str, until: datetime) -
         tag=row.tag.hex(),
         kind=Kind(row.kind),
         depth=row.depth,
-        hops=row.hops,
         tries=row.tries,
         worker=worker,
         until=until,
@@ -287,7 +285,8 @@ def _in_scope(tx: Connection, made: list[Lease], locked: Locked) -> list[Lease]:
     for one in made:
         scope, address = locked.scopes[one.scope_id], urls.canonical(one.url)
         fits = address.host == scope.host and urls.under(address.path, scope.path)
-        (good if fits and one.depth <= scope.depth else bad).append(one)
+        fits = fits and reaches_to(scope.depth, one.kind, one.depth)
+        (good if fits else bad).append(one)
     refused = Outcome(state=State.REFUSED, reason="scope")
     if bad:
         frontier.finish_many(tx, [Finished(one, refused) for one in bad])

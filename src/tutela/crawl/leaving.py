@@ -60,6 +60,7 @@ class OwnTor:
             if self._stopped:
                 raise FetchError("all requests were stopped", code="stopped")
             if not self._tor.is_running:
+                self._tor.stop()  # what is left of one that ended by itself
                 self._tor.start()
             return self._tor.way(
                 str(case_id), clear=self._clear_through_tor, allow_loopback=self._loopback

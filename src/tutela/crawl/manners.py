@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
 
 from tutela.core.errors import FetchError
+from tutela.core.time import now
 from tutela.crawl import robots
 from tutela.crawl.model import Lease, Net
-from tutela.crawl.robots import MOST_BYTES, Robots
+from tutela.crawl.robots import GOOD_FOR, MOST_BYTES, Robots
 from tutela.crawl.urls import canonical
 from tutela.fetch.address import may_follow
 from tutela.fetch.address import read as address_of
@@ -35,7 +37,7 @@ class Manners:
     def __init__(self, database: Database, ask: Ask) -> None:
         self._database = database
         self._ask = ask
-        self._known: dict[tuple[int, str], Robots] = {}
+        self._known: dict[tuple[int, str], tuple[Robots, datetime]] = {}
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def allow(self, lease: Lease, client: Client) -> bool:
@@ -44,17 +46,21 @@ class Manners:
         It is read and kept also where the order says to go against it.
 
         Raises:
-            FetchError: it cannot be read now: nothing else may be asked there either.
+            FetchError: it cannot be read now (`robots_closed`: the server fails, or is asked too
+                often): nothing else may be asked there either, until it can.
         """
         address = canonical(lease.url)
         async with self._turns[address.origin]:
             said = await self._said(lease, address.origin, client)
+        if said.closed and not lease.robots_override and address.path != "/robots.txt":
+            raise FetchError("its robots.txt cannot be had", code="robots_closed")
         return lease.robots_override or said.allows(address)
 
     async def _said(self, lease: Lease, origin: str, client: Client) -> Robots:
         key = (lease.order_id, origin)
-        if key in self._known:
-            return self._known[key]
+        said, until = self._known.get(key, (None, now()))
+        if said is not None and until > now():
+            return said
         said = await self._ask(lambda: self._looked_up(lease, origin))
         if said is None:
             status, body = await _fetched(lease, f"{origin}/robots.txt", client)
@@ -63,7 +69,8 @@ class Manners:
         if len(self._known) >= _MOST_ORIGINS:
             self._known.clear()
             self._turns.clear()
-        self._known[key] = said
+        if not said.closed:
+            self._known[key] = said, now() + GOOD_FOR
         return said
 
     def _looked_up(self, lease: Lease, origin: str) -> Robots | None:

@@ -148,7 +148,6 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
         tag: What logs call the URL: 32 hexadecimal digits.
         kind: What it was found as.
         depth: How many links from where it began.
-        hops: How many steps in a row led no deeper: redirects, and media that lead to media.
         tries: How often it failed before.
         worker: Who has it.
         until: Until when.
@@ -167,7 +166,6 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     tag: str
     kind: Kind
     depth: int
-    hops: int
     tries: int
     worker: str
     until: datetime

@@ -26,6 +26,9 @@ from tutela.store.tables.crawl import CrawlHost, CrawlOrder, CrawlRobots
 PRODUCT: Final = "tutela"
 MOST_BYTES: Final = 512 * 1024  # RFC 9309, section 2.5, asks for 500 KiB at least
 GOOD_FOR: Final = timedelta(days=1)  # likewise, section 2.4
+CLOSED_FOR: Final = timedelta(
+    minutes=10
+)  # a server that failed is asked again, see section 2.3.1.4
 MOST_RULES: Final = 10_000
 LONGEST_DELAY_S: Final = 120.0
 _TOO_MANY_REQUESTS: Final = 429
@@ -99,15 +102,18 @@ def parse(body: bytes) -> Robots:
 
 
 def known(tx: Connection, host_id: int, origin: str) -> Robots | None:
-    """Return what an origin's robots.txt said within the last day, None where it is to be read."""
+    """Return what an origin's robots.txt said lately, None where it is to be read."""
     row = tx.execute(
-        select(CrawlRobots.status, CrawlRobots.body).where(
+        select(CrawlRobots.status, CrawlRobots.body, CrawlRobots.read_at).where(
             CrawlRobots.host_id == host_id,
             CrawlRobots.origin == origin,
             CrawlRobots.read_at > now() - GOOD_FOR,
         )
     ).one_or_none()
-    return None if row is None else read(row.status, row.body)
+    if row is None:
+        return None
+    said = read(row.status, row.body)
+    return None if said.closed and row.read_at <= now() - CLOSED_FOR else said
 
 
 def record(tx: Connection, lease: Lease, origin: str, status: int, body: bytes) -> Robots:

@@ -40,6 +40,7 @@ BOUNDS = Bounds(size_bytes=DIGESTED_BYTES)
 # The host is in trouble, or cannot be reached: it is left alone for a while.
 _SILENT = frozenset(
     {"unreachable", "timeout", "slow", "refused", "closed", "no_descriptor", "addresses_unknown"}
+    | {"robots_closed"}
 )
 _FOR_EVER = frozenset(
     {"bad_address", "addresses", "net", "needs_auth", "bomb", "encoding", "damaged", "too_large"}
@@ -53,11 +54,9 @@ T = TypeVar("T")
 
 
 class Stopped(Exception):  # noqa: N818 no error: crawling ends
-    """The request was not sent, or cut off, for the kill switch or the end of the worker."""
+    """The request was not sent, or cut off: for the kill switch, a pause, or the end of tor."""
 
-
-class TorEnded(Stopped):
-    """Likewise, because the worker's tor is gone: another one has to be started."""
+    tor_is_down = False
 
 
 class Visit(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,10 +119,10 @@ async def visit(lease: Lease, client: Client, means: Means) -> Visit:
         ) as answer:
             return await _answered(lease, answer, means)
     except FetchError as error:
-        if error.code == "tor_down":
-            raise TorEnded from error
-        if error.code == "stopped":
-            raise Stopped from error
+        if error.code in {"stopped", "tor_down"}:
+            stopped = Stopped()
+            stopped.tor_is_down = error.code == "tor_down"
+            raise stopped from error
         return _failed(lease, error)
 
 
@@ -272,19 +271,26 @@ async def _media(  # noqa: PLR0913 what is known of what comes
         body.whole = False
         body.data.clear()
     hashed = await _hashed(lease, (body, pieces), (kind, most), means)
-    page = PageSeen(
-        layout=Layout.GENERIC,
-        confidence=0.0,
-        why=("media",),
-        media=(MediaSeen(lease.url, MediaRole.POSTED),),
-    )
+    itself = MediaSeen(lease.url, MediaRole.POSTED)
     done = msgspec.structs.replace(_done(lease, head, body, reason=kind.value), hashed=hashed)
     if both and body.whole:
         looked_at = await _looked_at(lease, head, body, means)
-        return msgspec.structs.replace(looked_at, hashed=hashed)
+        if looked_at.read is not None:
+            return msgspec.structs.replace(
+                looked_at, hashed=hashed, read=_showing(looked_at.read, itself)
+            )
     if lease.kind is Kind.PAGE:
+        page = PageSeen(layout=Layout.GENERIC, confidence=0.0, why=("media",), media=(itself,))
         return msgspec.structs.replace(done, read=_read(lease, page, body))
     return done
+
+
+def _showing(read: Read, itself: MediaSeen) -> Read:
+    """Return a page that is a media too, with itself among what it shows."""
+    page = read.page
+    return msgspec.structs.replace(
+        read, page=msgspec.structs.replace(page, media=(*page.media, itself))
+    )
 
 
 async def _hashed(

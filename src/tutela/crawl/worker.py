@@ -29,7 +29,7 @@ from tutela.crawl.keeping import Keeper, Totals
 from tutela.crawl.manners import Manners
 from tutela.crawl.model import Lease, Net, Pace
 from tutela.crawl.reader import Reader
-from tutela.crawl.visit import Means, Stopped, TorEnded, Visit, visit
+from tutela.crawl.visit import Means, Stopped, Visit, visit
 from tutela.fetch.stream import Client
 from tutela.fetch.way import Way
 from tutela.scan.hasher import Hasher
@@ -121,7 +121,7 @@ class Worker:
         self._watch = watch
         self._clients: dict[tuple[CrawlOrderId, Net], Client] = {}
         self._ended: list[Client] = []
-        self._visits: dict[asyncio.Task[Visit], Lease] = {}
+        self._visits: dict[asyncio.Task[Visit], tuple[Lease, Client]] = {}
         self._came: list[Visit] = []
         self._back: list[Lease] = []
         self.state = State()
@@ -201,6 +201,7 @@ class Worker:
         return self._setup.at_once - len(self._visits) - len(self._came) // 4
 
     def _lease(self, back: Sequence[Lease]) -> list[Lease]:
+        """Give back what was cut off, lest its lease runs out and counts as failed; lease more."""
         self._give_back(back)
         if signal_file.is_raised(self._setup.signal_file):
             return []
@@ -209,35 +210,48 @@ class Worker:
             return leases.lease(tx, self._setup.name, count, self._setup.pace)
 
     async def _begin(self, got: Sequence[Lease], threads: _Threads) -> None:
-        for place, lease in enumerate(got):
-            key = lease.order_id, lease.net
-            if key not in self._clients and not self.state.stopped:
-                # The first one starts tor, which takes its time.
-                begin = partial(self._ways.way, lease.case_id, lease.net)
-                try:
-                    self._clients[key] = Client(await threads.look(begin))
-                except FetchError:
-                    self._back += got[place:]
-                    if self.state.stopped:
-                        return
-                    raise
-            if self.state.stopped:
-                self._back += got[place:]
+        self._back += got  # until each has begun
+        for lease in got:
+            client = None if self.state.stopped else await self._client(lease, threads)
+            if client is None or self.state.stopped:
                 return
-            task = asyncio.create_task(visit(lease, self._clients[key], self._means))
-            self._visits[task] = lease
+            self._back.remove(lease)
+            task = asyncio.create_task(visit(lease, client, self._means))
+            self._visits[task] = lease, client
+
+    async def _client(self, lease: Lease, threads: _Threads) -> Client | None:
+        """Return what asks; None where everything was stopped meanwhile."""
+        key = lease.order_id, lease.net
+        if key not in self._clients:
+            try:
+                # The first one starts tor, which takes its time.
+                way = await threads.look(partial(self._ways.way, lease.case_id, lease.net))
+            except FetchError:
+                if self.state.stopped:
+                    return None
+                raise
+            self._clients[key] = Client(way)
+        return self._clients[key]
 
     def _gather(self) -> None:
         for task in [one for one in self._visits if one.done()]:
-            lease = self._visits.pop(task)
+            lease, client = self._visits.pop(task)
             try:
                 self._came.append(task.result())
             except (Stopped, asyncio.CancelledError) as error:
                 self._back.append(lease)
-                if isinstance(error, TorEnded):
-                    self._retire(lease.order_id, lease.net)
+                if isinstance(error, Stopped) and error.tor_is_down:
+                    self._leave(lease, client)
         self.state.under_way = len(self._visits)
         self._watch(self.state)
+
+    def _leave(self, lease: Lease, client: Client) -> None:
+        """Ask no more through a tor that ended: the next request starts another."""
+        key = lease.order_id, lease.net
+        if self._clients.get(key) is client:
+            del self._clients[key]
+            client.stop()
+            self._ended.append(client)
 
     async def _look_for_signal(self) -> None:
         while not signal_file.is_raised(self._setup.signal_file):  # noqa: ASYNC110 it is a file that is waited for
@@ -249,18 +263,16 @@ class Worker:
         while True:
             await asyncio.sleep(ASK_S)
             orders = {order_id for order_id, _ in self._clients}
-            held = await threads.ask(partial(self._held, orders))
-            for order_id, net in [key for key in self._clients if key[0] in held]:
-                self._retire(order_id, net)
+            try:
+                held = await threads.ask(partial(self._held, orders))
+            except ServiceError:  # asked again; where it lasts, leasing fails and ends the worker
+                continue
+            for key in [key for key in self._clients if key[0] in held]:
+                client = self._clients.pop(key)
+                client.stop()
+                self._ended.append(client)
             if "stopped" in held.values():
                 self._stop("switch")
-
-    def _retire(self, order_id: CrawlOrderId, net: Net) -> None:
-        """End what a client has under way; the next lease makes another one, and starts tor."""
-        client = self._clients.pop((order_id, net), None)
-        if client is not None:
-            client.stop()
-            self._ended.append(client)
 
     def _held(self, orders: set[CrawlOrderId]) -> dict[CrawlOrderId, str]:
         with self._database.read() as tx:
@@ -292,7 +304,8 @@ class Worker:
         while self._came:
             self.state.totals.add(await threads.keep(partial(self._keeper.keep, self._some())))
         await threads.keep(self._keeper.catch_up)
-        await threads.lease(partial(self._give_back, self._back))
+        if self._back:
+            await threads.lease(partial(self._give_back, self._back))
         self.state.under_way = 0
         self._watch(self.state)
 

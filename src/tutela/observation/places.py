@@ -118,7 +118,7 @@ def settle(
         for one in hashed
     ]
     # What was had once stays known where it cannot be had a second time.
-    troubled = {row["place"] for row in rows if row["media_id"] is None}
+    troubled = {place_of(one.url) for one in hashed if one.url not in found}
     had = {place for place, known in _fetched(tx, case_id, troubled).items() if known.media_id}
     told = [row for row in rows if row["media_id"] is not None or row["place"] not in had]
     update_rows(tx, MediaPlace, told, key=("case_id", "place"))
@@ -163,7 +163,7 @@ def _standing(tx: Connection, case_id: CaseId, places: Iterable[bytes]) -> list[
         .where(MediaPlace.case_id == case_id, among_digests(tx, MediaPlace.place, set(places)))
         .order_by(MediaPlace.id)
     )
-    return [row._mapping for row in rows]  # noqa: SLF001 SQLAlchemy's public name
+    return [dict(row._mapping) for row in rows]  # noqa: SLF001 SQLAlchemy's public name
 
 
 def _follow(
@@ -230,6 +230,16 @@ def catch_up(tx: Connection, case_id: CaseId, moment: datetime) -> list[str]:
     on = {row.place: row.moved_to for row in rows if row.moved_to}
     _follow(tx, case_id, _standing(tx, case_id, on) if on else [], moment)
     return sorted({row.url for row in rows} | set(on.values()))
+
+
+def waiting(tx: Connection) -> list[CaseId]:
+    """Return the cases in which media were not fetched, or were by a worker that was killed."""
+    rows = tx.execute(
+        select(MediaPlace.case_id)
+        .where(MediaPlace.media_id.is_(None), MediaPlace.trouble == "")
+        .distinct()
+    )
+    return [CaseId(case_id) for case_id in rows.scalars()]
 
 
 def _fetched(tx: Connection, case_id: CaseId, places: set[bytes]) -> dict[bytes, _Known]:

@@ -103,9 +103,9 @@ class CrawlUrl(Table):
     """One URL of an order.
 
     `state` is `waiting`, `leased`, `done`, `failed`, `refused` (by our own rules) or `skipped` (not
-    worth a request), `reason` the code of why. `tag` is its MAC. `hops` counts redirects in a row,
-    `turns` its leases, `tries` those that failed. `status` is what the server last said, 0 for
-    nothing; `same_as` the MAC of a URL with the same content.
+    worth a request), `reason` the code of why. `tag` is its MAC. `turns` counts its leases, `tries`
+    those that failed. `status` is what the server last said, 0 for nothing; `same_as` the MAC of a
+    URL with the same content.
     """
 
     __tablename__ = "crawl_urls"
@@ -127,7 +127,6 @@ class CrawlUrl(Table):
     tag: Mapped[bytes]
     kind: Mapped[str]
     depth: Mapped[int]
-    hops: Mapped[int]
     shape: Mapped[int]
     priority: Mapped[int]
     state: Mapped[str]

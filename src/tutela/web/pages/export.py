@@ -134,10 +134,10 @@ def delete(request: Asked, case_id: FromPath[int], approval: FromQuery[int] = 0)
     return Redirect("/cases", status_code=303)
 
 
-def _forget(tx: Connection, case_id: CaseId, moment: datetime) -> list[str]:
-    """Remove what leads, observations and crawls keep of a case; return ids of keys to destroy."""
-    crawled.forget_case(tx, case_id, moment)
-    return forget.forget_case(tx, case_id, moment)
+def _forget(tx: Connection, case: CaseId, moment: datetime) -> list[str]:
+    """Remove all that was crawled for a case, read, and made of it."""
+    crawled.forget_case(tx, case, moment)
+    return forget.forget_case(tx, case, moment)
 
 
 def _written(

@@ -113,7 +113,8 @@ def _file(request: Asked, case: CaseId, lead_id: int, form: export.Format) -> Re
     """Return a released lead as a file; it holds no media, so it may lie in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="lead-") as folder:
         out = Path(folder) / f"lead.{form}"
-        export.write(office(request).database, who(request), case, lead_id, form, out)
+        place = office(request)
+        export.write(place.database, who(request), case, lead_id, form, out, by=desk(place))
         data = out.read_bytes()
     name = f"lead-{lead_id}.{form}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}

@@ -70,7 +70,6 @@ def upgrade() -> None:
         sa.Column("tag", sa.LargeBinary(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("depth", WHOLE, nullable=False),
-        sa.Column("hops", WHOLE, nullable=False),
         sa.Column("shape", WHOLE, nullable=False),
         sa.Column("priority", WHOLE, nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
