@@ -2,8 +2,8 @@
 
     python bench/crawl_world.py PORT WORLD ASKED
 
-serves them from memory on the ports from PORT on, one for each site and a last one that nobody may
-ask, and writes what was asked to ASKED when it is ended.
+serves them from memory on PORT of 127.0.0.2 and so on, one for each site and a last one that nobody
+may ask, and writes what was asked to ASKED when it is ended.
 
 A page has 20 posts by known authors and three pictures of some 40 KB. Of every fifth page the first
 picture is one that a list has: as it is, smaller and mirrored in turn. Each page links to the next
@@ -19,6 +19,7 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
+from random import Random
 
 import msgspec
 from PIL import Image
@@ -30,13 +31,10 @@ PICTURES = 3
 PLANTED_EVERY = 5
 HOW = ("same", "smaller", "mirrored")
 DRAWN = 24  # pictures that are no list's, each shown many times with other bytes
-QUALITY = 84
+QUALITY = 90
 AUTHORS = 40
 ROBOTS = b"User-agent: *\nDisallow: /member\n"
-_WORDS = (
-    "album perforation blue margin printed watermark swap catalogue envelope series overprint "
-    "collector paper market faded gum issue copy number postmark"
-).split()
+_PARTS = ("ba", "del", "fi", "gor", "ha", "jin", "ku", "lom", "ne", "pas", "ri", "sto", "tu", "vel")
 _PAGE = (
     "<!DOCTYPE html><html><head><title>Stamps {number}</title></head><body>"
     '<h2 class="topic-title">Stamps {number}</h2>{posts}<p>{links}</p></body></html>'
@@ -52,9 +50,10 @@ class World(msgspec.Struct):
 
 
 class Asked(msgspec.Struct):
-    """What a server was asked: port and first line of each, and seconds of the processor."""
+    """What a server was asked: site and first line of each; connections; processor's seconds."""
 
     lines: list[tuple[int, bytes]]
+    connections: int
     cpu_s: float
 
 
@@ -117,7 +116,8 @@ def _page(site: int, page: int, pages: int, outside: str) -> bytes:
 
 def _post(site: int, page: int, place: int) -> str:
     number, who = page * 100 + place, (page * 7 + place * 3 + site) % AUTHORS
-    words = " ".join(_WORDS[(number * 31 + n * n) % len(_WORDS)] for n in range(40))
+    random = Random(number * 1_000 + site)  # noqa: S311 so that no two pages are alike
+    words = " ".join("".join(random.choices(_PARTS, k=3)) for _ in range(40))
     picture = f'<img src="/picture/{page}/{place}">' if place < PICTURES else ""
     quote = "<blockquote><cite>Ada wrote:</cite>I have a blue one.</blockquote>" * (place % 7 == 1)
     named = f'<a href="/member?u={who}" class="username">member{who}</a>'
@@ -128,29 +128,35 @@ Stamp {number} of site {site}: {words}. {picture}</div></div></div></div>"""
 
 
 class _Server(asyncio.Protocol):
-    def __init__(self, port: int, bodies: dict[bytes, bytes], asked: Asked) -> None:
-        self._port, self._bodies, self._asked, self._rest = port, bodies, asked, b""
+    def __init__(self, site: int, bodies: dict[bytes, bytes], asked: Asked) -> None:
+        self._site, self._bodies, self._asked, self._rest = site, bodies, asked, b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
+        self._asked.connections += 1
 
     def data_received(self, data: bytes) -> None:
         *requests, self._rest = (self._rest + data).split(b"\r\n\r\n")
         for request in requests:
             line = request.partition(b"\r\n")[0].rpartition(b" ")[0]
-            self._asked.lines.append((self._port, line))
+            self._asked.lines.append((self._site, line))
             self._transport.write(self._bodies.get(line) or self._bodies[b""])
 
 
+def host_of(number: int) -> str:
+    """Return the address of a site."""
+    return f"127.0.0.{number + 2}"
+
+
 async def serve(port: int, world: World) -> Asked:
-    """Serve until a signal."""
-    asked = Asked([], 0.0)
+    """Serve until a signal, each site on an address of loopback of its own."""
+    asked = Asked([], 0, 0.0)
     loop = asyncio.get_running_loop()
-    for number, served in enumerate([*world.sites, {}], port):
+    for number, served in enumerate([*world.sites, {}]):
         bodies = {f"GET {path}".encode(): _answer(200, *what) for path, what in served.items()}
         bodies[b""] = _answer(404, "text/plain", b"nothing")
         made = partial(_Server, number, bodies, asked)
-        await loop.create_server(made, "127.0.0.1", number, backlog=512)
+        await loop.create_server(made, host_of(number), port, backlog=512)
     ended = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, ended.set)
     await ended.wait()
@@ -164,5 +170,6 @@ def _answer(status: int, kind: str, body: bytes) -> bytes:
 
 
 if __name__ == "__main__":
-    said = asyncio.run(serve(int(sys.argv[1]), msgspec.msgpack.decode(Path(sys.argv[2]).read_bytes(), type=World)))
+    what = msgspec.msgpack.decode(Path(sys.argv[2]).read_bytes(), type=World)
+    said = asyncio.run(serve(int(sys.argv[1]), what))
     Path(sys.argv[3]).write_bytes(msgspec.msgpack.encode(said))
