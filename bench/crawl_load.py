@@ -151,7 +151,10 @@ def run(plan: Plan) -> Result:
             idle_s=IDLE_S,
         )
         watch = Watch()
-        cpu = {one: -sum(map(seconds, some)) for one, some in (("reading", reading), ("hashing", hashing))}
+        cpu = {
+            one: -sum(map(seconds, some))
+            for one, some in (("reading", reading), ("hashing", hashing))
+        }
         with profiled():
             state = Worker(database, Sight(reader, hasher), keeper, ways, setup, watch).run()
         cpu["reading"] += sum(map(seconds, reading))
@@ -159,14 +162,22 @@ def run(plan: Plan) -> Result:
         cpu["tor"] = sum(map(seconds, below(os.getpid()) - reading - hashing))
         threads: Counter[str] = Counter()
         for name, taken in watch.threads.items():
-            threads[name.partition(" ")[0] if "Thread" in name else name.rpartition(" ")[0]] += taken
+            threads[name.partition(" ")[0] if "Thread" in name else name.rpartition(" ")[0]] += (
+                taken
+            )
         cpu |= {f"thread {name}": taken for name, taken in threads.items()}
         cpu["matching"] = match_s
         cpu["process"] = time.process_time()
     totals = state.totals
     return Result(
-        watch.began, watch.ended, cpu, dict(totals.ended),
-        totals.posts, totals.media, totals.known, totals.lost,
+        watch.began,
+        watch.ended,
+        cpu,
+        dict(totals.ended),
+        totals.posts,
+        totals.media,
+        totals.known,
+        totals.lost,
     )
 
 
@@ -176,11 +187,14 @@ def profiled() -> Iterator[None]:
         yield
         return
     import cProfile
+
     profile = cProfile.Profile(time.thread_time)
     import concurrent.futures.thread as cft
     import concurrent.futures
+
     profiles = {}
     orig = concurrent.futures.thread._worker
+
     def worker(*a):
         p = profiles[threading.current_thread().name] = cProfile.Profile(time.thread_time)
         p.enable()
@@ -188,6 +202,7 @@ def profiled() -> Iterator[None]:
             return orig(*a)
         finally:
             p.disable()
+
     cft._worker = worker
     profile.enable()
     yield

@@ -157,6 +157,7 @@ async def serve(port: int, world: World) -> Asked:
         bodies[b""] = _answer(404, "text/plain", b"nothing")
         made = partial(_Server, number, bodies, asked)
         await loop.create_server(made, host_of(number), port, backlog=512)
+    print(flush=True)
     ended = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, ended.set)
     await ended.wait()
