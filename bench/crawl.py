@@ -97,7 +97,7 @@ class Ran:
 
 def run(options: Options) -> list[Figure]:
     """Crawl straight, and over Tor."""
-    pages = 10 if options.quick else 100
+    pages = 10 if options.quick else 80
     with tempfile.TemporaryDirectory(prefix="tutela-crawl-") as name:
         folder = Path(name)
         world = crawl_world.make(SITES, pages, f"{host_of(SITES)}:{PORT}")
@@ -225,9 +225,11 @@ def _peer(stage: Stage) -> crawl_peer.Result:
     script = str(HERE / "crawl_peer.py")
     words = [*stage.within, sys.executable, script, msgspec.json.encode(plan).decode()]
     with _serving(stage):
-        for turn in range(ROUNDS + 1):
-            said = subprocess.run(words, check=turn == ROUNDS, stdout=subprocess.PIPE)  # noqa: S603 our own words
-    return msgspec.json.decode(said.stdout, type=crawl_peer.Result)
+        rounds = []
+        for _ in range(ROUNDS + 1):
+            said = subprocess.run(words, check=True, stdout=subprocess.PIPE)
+            rounds.append(msgspec.json.decode(said.stdout, type=crawl_peer.Result))
+    return min(rounds, key=lambda one: one.seconds)
 
 
 def _crawled(stage: Stage, kind: str, workers: int) -> Ran:
@@ -262,9 +264,7 @@ def _is_outside(stage: Stage, site: int, line: bytes) -> bool:
     return method != "GET" or site >= SITES or path not in stage.world.sites[site]
 
 
-def _work(
-    stage: Stage, database: Database, workers: int, folder: Path
-) -> list[crawl_load.Result]:
+def _work(stage: Stage, database: Database, workers: int, folder: Path) -> list[crawl_load.Result]:
     url = database.url.render_as_string(hide_password=False)
     library = str(stage.folder / "library")
     children = []

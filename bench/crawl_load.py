@@ -14,7 +14,6 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +35,7 @@ from tutela.scan.hasher import Hasher
 from tutela.store import Database
 
 IDLE_S = 4.0
+EVENT_LOOP = "thread MainThread"
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -155,8 +155,8 @@ def run(plan: Plan) -> Result:
             one: -sum(map(seconds, some))
             for one, some in (("reading", reading), ("hashing", hashing))
         }
-        with profiled():
-            state = Worker(database, Sight(reader, hasher), keeper, ways, setup, watch).run()
+        cpu[EVENT_LOOP] = -time.thread_time()
+        state = Worker(database, Sight(reader, hasher), keeper, ways, setup, watch).run()
         cpu["reading"] += sum(map(seconds, reading))
         cpu["hashing"] += sum(map(seconds, hashing))
         cpu["tor"] = sum(map(seconds, below(os.getpid()) - reading - hashing))
@@ -165,9 +165,9 @@ def run(plan: Plan) -> Result:
             threads[name.partition(" ")[0] if "Thread" in name else name.rpartition(" ")[0]] += (
                 taken
             )
-        cpu |= {f"thread {name}": taken for name, taken in threads.items()}
+        for name, taken in threads.items():  # ours began before the worker did
+            cpu[f"thread {name}"] = cpu.get(f"thread {name}", 0.0) + taken
         cpu["matching"] = match_s
-        cpu["process"] = time.process_time()
     totals = state.totals
     return Result(
         watch.began,
@@ -179,38 +179,6 @@ def run(plan: Plan) -> Result:
         totals.known,
         totals.lost,
     )
-
-
-@contextlib.contextmanager
-def profiled() -> Iterator[None]:
-    if not os.environ.get("PROFILE"):
-        yield
-        return
-    import cProfile
-
-    profile = cProfile.Profile(time.thread_time)
-    import concurrent.futures.thread as cft
-    import concurrent.futures
-
-    profiles = {}
-    orig = concurrent.futures.thread._worker
-
-    def worker(*a):
-        p = profiles[threading.current_thread().name] = cProfile.Profile(time.thread_time)
-        p.enable()
-        try:
-            return orig(*a)
-        finally:
-            p.disable()
-
-    cft._worker = worker
-    profile.enable()
-    yield
-    profile.disable()
-    profile.dump_stats(os.environ["PROFILE"] + "-main")
-    for n, p in profiles.items():
-        if not n.startswith("look") or n.endswith("_0"):
-            p.dump_stats(os.environ["PROFILE"] + "-" + n)
 
 
 if __name__ == "__main__":

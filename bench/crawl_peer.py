@@ -8,13 +8,16 @@ with a plan as JSON; it runs within the network. Each body is digested in memory
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import sys
 import time
 
 import msgspec
-from aiohttp import ClientSession, ClientTimeout, TCPConnector
-from aiohttp_socks import ProxyConnector
+from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
+from aiohttp_socks import ProxyConnectionError, ProxyConnector, ProxyError, ProxyTimeoutError
+
+FAILURES = (ClientError, TimeoutError, ProxyConnectionError, ProxyError, ProxyTimeoutError)
 
 
 class Plan(msgspec.Struct):
@@ -33,27 +36,38 @@ class Result(msgspec.Struct):
     cpu_s: float
 
 
-def _session(plan: Plan, host: str) -> ClientSession:
+TURNS = 5
+
+
+def _session(plan: Plan, host: str, turn: int) -> ClientSession:
     if not plan.socks:
         return ClientSession(connector=TCPConnector(limit=0))
-    name = hashlib.sha256(host.encode()).hexdigest()[:32]
+    name = hashlib.sha256(f"{host} {turn}".encode()).hexdigest()[:32]
     through = ProxyConnector(
         "127.0.0.1", plan.socks, username=name, password="-", rdns=True, limit=0
     )
-    return ClientSession(connector=through, timeout=ClientTimeout(total=90, sock_connect=20))
+    return ClientSession(connector=through, timeout=ClientTimeout(total=90, sock_connect=10))
 
 
 async def run(plan: Plan) -> Result:
     """Ask for everything, as many pages at a time as the plan says."""
-    sessions = {host: _session(plan, host) for host in plan.hosts}
+    sessions = {(host, 0): _session(plan, host, 0) for host in plan.hosts}
     wanted = iter([(host, page) for page in plan.pages for host in plan.hosts])
+
+    async def fetched(host: str, path: str) -> None:
+        for turn in range(TURNS):  # a circuit that does not come about: another
+            if (host, turn) not in sessions:
+                sessions[host, turn] = _session(plan, host, turn)
+            with contextlib.suppress(*FAILURES):
+                async with sessions[host, turn].get(f"http://{host}{path}") as answer:
+                    hashlib.sha256(await answer.read()).digest()
+                    return
+        raise RuntimeError(f"{path} did not come")
 
     async def one() -> None:
         for host, paths in wanted:
             for path in paths:
-                async with sessions[host].get(f"http://{host}{path}") as answer:
-                    assert answer.status == 200  # noqa: PLR2004, S101 HTTP's, and no test is run with -O
-                    hashlib.sha256(await answer.read()).digest()
+                await fetched(host, path)
 
     began, cpu_s = time.perf_counter(), time.process_time()
     await asyncio.gather(*(one() for _ in range(plan.concurrent)))
