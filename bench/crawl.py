@@ -52,8 +52,8 @@ GOAL_PAGES_S = 100
 CORES = 2
 PEER = "aiohttp, nothing kept"
 PEER_CONCURRENT = 32
-SETUPS = (("sqlite", 1), ("postgresql", 1), ("postgresql", 2))
-ROUNDS = 2
+SETUPS = (("sqlite", 1), ("postgresql", 2))
+ROUNDS = 1
 PARTS = {
     "event loop": ("thread MainThread",),
     "database and matching": ("thread keep", "thread lease", "thread ask"),
@@ -97,7 +97,7 @@ class Ran:
 
 def run(options: Options) -> list[Figure]:
     """Crawl straight, and over Tor."""
-    pages = 10 if options.quick else 80
+    pages = 10 if options.quick else 60
     with tempfile.TemporaryDirectory(prefix="tutela-crawl-") as name:
         folder = Path(name)
         world = crawl_world.make(SITES, pages, f"{host_of(SITES)}:{PORT}")
