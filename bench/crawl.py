@@ -80,6 +80,7 @@ class Stage:
 
     @property
     def all_pages(self) -> int:
+        """How many pages there are on all sites together."""
         return SITES * self.pages
 
 

@@ -74,6 +74,7 @@ class Watch:
         self.threads: dict[str, float] = {}
 
     def __call__(self, state: State) -> None:
+        """Look."""
         moment = time.time()
         ended = sum(state.totals.ended.values())
         if state.under_way and not self.began:

@@ -116,7 +116,7 @@ def _page(site: int, page: int, pages: int, outside: str) -> bytes:
 
 def _post(site: int, page: int, place: int) -> str:
     number, who = page * 100 + place, (page * 7 + place * 3 + site) % AUTHORS
-    random = Random(number * 1_000 + site)  # noqa: S311 so that no two pages are alike
+    random = Random(number * 1_000 + site)
     words = " ".join("".join(random.choices(_PARTS, k=3)) for _ in range(40))
     picture = f'<img src="/picture/{page}/{place}">' if place < PICTURES else ""
     quote = "<blockquote><cite>Ada wrote:</cite>I have a blue one.</blockquote>" * (place % 7 == 1)

@@ -15,8 +15,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, select, update
-from sqlalchemy.sql.dml import ReturningUpdate
+from sqlalchemy import Connection, Executable, bindparam, case, select, update
 
 from tutela.audit import log
 from tutela.audit.log import Event
@@ -81,7 +80,7 @@ def _leased(tx: Connection, worker: str, count: int, pace: Pace, moment: datetim
 
 
 @lru_cache(maxsize=64)
-def _taking(dialect: str, pace: Pace) -> ReturningUpdate[Any]:
+def _taking(dialect: str, pace: Pace) -> Executable:
     return (
         update(CrawlUrl)
         .where(
