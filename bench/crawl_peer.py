@@ -46,7 +46,7 @@ def _session(plan: Plan, host: str, turn: int) -> ClientSession:
     through = ProxyConnector(
         "127.0.0.1", plan.socks, username=name, password="-", rdns=True, limit=0
     )
-    return ClientSession(connector=through, timeout=ClientTimeout(total=90, sock_connect=10))
+    return ClientSession(connector=through, timeout=ClientTimeout(total=20, sock_connect=10))
 
 
 async def run(plan: Plan) -> Result:
