@@ -242,7 +242,7 @@ def test_a_lease_looks_its_urls_up_in_the_index_however_many_wait(crawl, pace):
         dialect = tx.dialect.name
         if dialect == "postgresql":
             tx.exec_driver_sql("ANALYZE")
-        chosen = picking.chosen(dialect, now(), 50, pace)
+        chosen = picking.chosen(dialect, pace).params(picking.bound(now(), 50, pace))
         plain = str(chosen.compile(tx, compile_kwargs={"literal_binds": True}))
         how = "EXPLAIN" if dialect == "postgresql" else "EXPLAIN QUERY PLAN"
         plan = "\n".join(str(row[-1]) for row in tx.exec_driver_sql(f"{how} {plain}"))

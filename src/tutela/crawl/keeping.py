@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from tutela.audit import log
 from tutela.audit.log import Event
@@ -30,6 +30,7 @@ from tutela.observation.keep import Kept, Read, Source
 from tutela.observation.notices import Policy
 from tutela.observation.sealing import Words
 from tutela.store import Database
+from tutela.store.tables.casework import Case
 
 LOST = "lease_lost"
 
@@ -113,6 +114,7 @@ class Keeper:
             self._first = False
         for case_id in sorted(self._cases):
             with self._database.write() as tx:
+                _alone(tx, [case_id])
                 urls = places.catch_up(tx, case_id, now())
                 raised, events = raising.at(tx, case_id, urls, self._how.policy, now())
                 if raised:
@@ -155,6 +157,7 @@ class Keeper:
         for visit in visits:
             links[visit.lease.url_id] = visit.links
             by_order[visit.lease.case_id, visit.lease.order_id].append(visit)
+        _alone(tx, {case_id for case_id, _ in by_order})
         for (case_id, order_id), some in sorted(by_order.items()):
             source = Source(case_id, f"crawl order {order_id}", self._how.keep)
             read = [(visit, visit.read) for visit in some if visit.read is not None]
@@ -193,6 +196,20 @@ class Keeper:
         totals.media += len(found)
         totals.known += len({one.media_id for one in raised})
         return events
+
+
+def _alone(tx: Connection, case_ids: Iterable[CaseId]) -> None:
+    """Let one worker at a time keep what is of a case.
+
+    Sites are locked order by order, and names in posts and media are of the whole case: two who
+    came to them in different order would lock each other out. Rows may still point at the case.
+    """
+    tx.execute(
+        select(Case.id)
+        .where(Case.id.in_(sorted(case_ids)))
+        .order_by(Case.id)
+        .with_for_update(key_share=True)
+    )
 
 
 def _settled(visit: Visit) -> bool:

@@ -12,9 +12,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, case, select, update
+from sqlalchemy import Connection, Executable, bindparam, case, select, update
 
 from tutela.audit import log
 from tutela.audit.log import Event
@@ -62,16 +63,34 @@ def lease(tx: Connection, worker: str, count: int, pace: Pace) -> list[Lease]:
 
 def _leased(tx: Connection, worker: str, count: int, pace: Pace, moment: datetime) -> list[Lease]:
     until = moment + pace.lease
-    rows = tx.execute(
+    bound = picking.bound(moment, count, pace) | {"by_worker": worker, "until_then": until}
+    rows = tx.execute(_taking(tx.dialect.name, pace), bound).all()
+    if not rows:
+        return []
+    # The statement holds the locks of all these.
+    locked = gates.read(tx, {row.scope_id for row in rows})
+    _take(rows, locked, moment, pace)
+    locked.write(tx)
+    orders = _spend(tx, rows)
+    made = [
+        _lease(row, locked, orders[row.order_id], worker, until)
+        for row in sorted(rows, key=lambda row: (row.priority, row.id))
+    ]
+    return _in_scope(tx, made, locked)
+
+
+@lru_cache(maxsize=64)
+def _taking(dialect: str, pace: Pace) -> Executable:
+    return (
         update(CrawlUrl)
         .where(
-            CrawlUrl.id.in_(picking.chosen(tx.dialect.name, moment, count, pace)),
+            CrawlUrl.id.in_(picking.chosen(dialect, pace)),
             CrawlUrl.state == State.WAITING.value,
         )
         .values(
             state=State.LEASED.value,
-            leased_by=worker,
-            leased_until=until,
+            leased_by=bindparam("by_worker"),
+            leased_until=bindparam("until_then"),
             turns=CrawlUrl.turns + 1,
         )
         .returning(
@@ -86,19 +105,7 @@ def _leased(tx: Connection, worker: str, count: int, pace: Pace, moment: datetim
             CrawlUrl.tries,
             CrawlUrl.priority,
         )
-    ).all()
-    if not rows:
-        return []
-    # The statement holds the locks of all these.
-    locked = gates.read(tx, {row.scope_id for row in rows})
-    _take(rows, locked, moment, pace)
-    locked.write(tx)
-    orders = _spend(tx, rows)
-    made = [
-        _lease(row, locked, orders[row.order_id], worker, until)
-        for row in sorted(rows, key=lambda row: (row.priority, row.id))
-    ]
-    return _in_scope(tx, made, locked)
+    )
 
 
 def _reclaim(tx: Connection, moment: datetime) -> list[Event]:

@@ -13,10 +13,13 @@ from typing import Any
 
 from sqlalchemy import (
     CTE,
+    BindParameter,
     ColumnElement,
     FromClause,
+    Integer,
     Select,
     and_,
+    bindparam,
     case,
     exists,
     func,
@@ -36,13 +39,17 @@ from tutela.store.tables.crawl import CrawlHost, CrawlOrder, CrawlScope, CrawlSw
 
 # Of scopes that are looked at for each URL wanted: some have nothing that may be taken now.
 _SPARE = 4
+Moment = datetime | BindParameter[datetime]
 
 
-def chosen(dialect: str, moment: datetime, count: int, pace: Pace) -> Select[Any]:
-    """Select the ids of up to `count` URLs that may be leased at `moment`."""
-    ready = _ready(moment, count, pace)
-    most = min(count, pace.lifted_in_flight) if pace.lifts else 1
-    picked = _picked(dialect, ready, moment, most).cte("picked")
+def chosen(dialect: str, pace: Pace) -> Select[Any]:
+    """Select the ids of URLs that may be leased; `bound` gives what it needs to be run.
+
+    It is the same whenever it is asked for: to make it takes longer than to run it.
+    """
+    moment = bindparam("at_moment", type_=CrawlHost.next_at.type)
+    ready = _ready(moment, pace)
+    picked = _picked(dialect, ready, moment).cte("picked")
     ranked = _ranked(picked).cte("ranked")
     return (
         select(ranked.c.id)
@@ -57,8 +64,22 @@ def chosen(dialect: str, moment: datetime, count: int, pace: Pace) -> Select[Any
             ),
         )
         .order_by(ranked.c.priority, ranked.c.id)
-        .limit(count)
+        .limit(_number("at_most"))
     )
+
+
+def bound(moment: datetime, count: int, pace: Pace) -> dict[str, Any]:
+    """Return the parameters of `chosen`: up to `count` URLs, at `moment`."""
+    return {
+        "at_moment": moment,
+        "at_most": count,
+        "at_most_scopes": _SPARE * count,
+        "at_most_of_one": min(count, pace.lifted_in_flight) if pace.lifts else 1,
+    }
+
+
+def _number(name: str) -> BindParameter[int]:
+    return bindparam(name, type_=Integer)
 
 
 def is_lifted(pace: Pace, scope: Counted) -> bool:
@@ -68,7 +89,7 @@ def is_lifted(pace: Pace, scope: Counted) -> bool:
     )
 
 
-def workable(moment: datetime) -> ColumnElement[bool]:
+def workable(moment: Moment) -> ColumnElement[bool]:
     """Say of `crawl_orders`, joined to its case and authority, that it may be worked on."""
     return and_(
         CrawlOrder.started_at.is_not(None),
@@ -83,7 +104,7 @@ def workable(moment: datetime) -> ColumnElement[bool]:
     )
 
 
-def _valid(moment: datetime) -> CTE:
+def _valid(moment: Moment) -> CTE:
     return (
         select(
             CrawlOrder.id,
@@ -111,7 +132,7 @@ def _slots(pace: Pace, own: type[CrawlHost]) -> ColumnElement[int]:
     return case((or_(*lifted), pace.lifted_in_flight - CrawlHost.in_flight), else_=polite)
 
 
-def _ready(moment: datetime, count: int, pace: Pace) -> CTE:
+def _ready(moment: Moment, pace: Pace) -> CTE:
     own = aliased(CrawlHost)
     valid, slots = _valid(moment), _slots(pace, own)
     return (
@@ -137,13 +158,13 @@ def _ready(moment: datetime, count: int, pace: Pace) -> CTE:
             CrawlScope.dropped_at.is_(None),
         )
         .order_by(CrawlHost.next_at, CrawlScope.leased_at)
-        .limit(_SPARE * count)
+        .limit(_number("at_most_scopes"))
         .with_for_update(of=[CrawlHost, CrawlScope], skip_locked=True)
         .cte("ready")
     )
 
 
-def _picked(dialect: str, ready: CTE, moment: datetime, most: int) -> Select[Any]:
+def _picked(dialect: str, ready: CTE, moment: Moment) -> Select[Any]:
     kinds = union_all(
         *(select(literal_column(f"'{kind.value}'").label("kind")) for kind in Kind)
     ).subquery("kinds")
@@ -159,7 +180,7 @@ def _picked(dialect: str, ready: CTE, moment: datetime, most: int) -> Select[Any
             first.next_at <= moment,
         )
         .order_by(first.priority, first.id)
-        .limit(most)
+        .limit(_number("at_most_of_one"))
     )
     joined: FromClause
     url_id: Any

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -123,6 +124,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+@lru_cache(maxsize=4096)  # a crawl asks few hosts, each many times
 def _host(named: str) -> tuple[str, Net]:
     host = named.lower().removesuffix(".")
     if ":" in host:

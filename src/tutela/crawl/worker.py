@@ -12,7 +12,7 @@ import ctypes
 import resource
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -40,6 +40,8 @@ ASK_S = 0.5  # the database whether orders are held
 _KEEP_S = 0.25  # what came waits so long for company
 _TOGETHER = 64
 _IDLE_S = 0.5
+_SHARE = 4  # of all requests, in which leases are asked for: one by one they cost the most
+_COMPANY_S = 0.2  # so long fewer wait for more of them
 _CATCH_UP_S = 10.0
 _ENDS_S = 1.0
 _PR_SET_DUMPABLE = 4
@@ -124,6 +126,7 @@ class Worker:
         self._visits: dict[asyncio.Task[Visit], tuple[Lease, Client]] = {}
         self._came: list[Visit] = []
         self._back: list[Lease] = []
+        self._more = False  # the last leases asked for were there
         self.state = State()
 
     def run(self) -> State:
@@ -143,6 +146,7 @@ class Worker:
             run=threads.look,
             manners=Manners(self._database, threads.ask),
         )
+        self._woken = asyncio.Event()
         loop = asyncio.get_running_loop()
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
@@ -161,20 +165,21 @@ class Worker:
     async def _work(self, threads: _Threads) -> None:
         loop = asyncio.get_running_loop()
         busy_at = loop.time()
-        catching_up: _Step[None] = _Step(_CATCH_UP_S)
-        leasing: _Step[list[Lease]] = _Step(0.0)
-        keeping: _Step[Totals] = _Step(_KEEP_S)
+        catching_up: _Step[None] = _Step(_CATCH_UP_S, self._wake)
+        leasing: _Step[list[Lease]] = _Step(0.0, self._wake)
+        keeping: _Step[Totals] = _Step(_KEEP_S, self._wake)
         while not self.state.stopped:
-            if leasing.is_due() and self._room() > 0:
+            if leasing.free and self._wants(due=leasing.is_due()):
                 back, self._back = self._back, []
                 leasing.begin(threads.lease(partial(self._lease, back)))
             if keeping.free and self._came and (keeping.is_due() or len(self._came) >= _TOGETHER):
                 keeping.begin(threads.keep(partial(self._keeper.keep, self._some())))
-            await _first(leasing, keeping, self._visits)
+            await self._anything()
             if leasing.came():
                 got = leasing.result()
                 await self._begin(got, threads)
-                leasing.rest(0 if got else _IDLE_S)
+                self._more = bool(got)
+                leasing.rest(_COMPANY_S if got else _IDLE_S)
             if keeping.came():
                 self.state.totals.add(keeping.result())
                 keeping.rest(_KEEP_S)
@@ -190,12 +195,30 @@ class Worker:
         if not leasing.free:
             self._back += await leasing.ended()
 
+    async def _anything(self) -> None:
+        """Wait until something is done, but not for long.
+
+        Each wakes us itself: to wait for all of them anew each time costs more than they do.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_S):
+                await self._woken.wait()
+        self._woken.clear()
+
+    def _wake(self, _done: object) -> None:
+        self._woken.set()
+
     def _is_busy(self, *steps: _Step[Any]) -> bool:
         return bool(self._visits or self._came) or not all(step.free for step in steps)
 
     def _some(self) -> list[Visit]:
         some, self._came = self._came[:_TOGETHER], self._came[_TOGETHER:]
         return some
+
+    def _wants(self, *, due: bool) -> bool:
+        """Tell whether to lease: now and then, and at once where there is room for many."""
+        room = self._room()
+        return room > 0 and (due or (self._more and room >= self._setup.at_once // _SHARE))
 
     def _room(self) -> int:
         return self._setup.at_once - len(self._visits) - len(self._came) // 4
@@ -217,6 +240,7 @@ class Worker:
                 return
             self._back.remove(lease)
             task = asyncio.create_task(visit(lease, client, self._means))
+            task.add_done_callback(self._wake)
             self._visits[task] = lease, client
 
     async def _client(self, lease: Lease, threads: _Threads) -> Client | None:
@@ -319,7 +343,8 @@ class Worker:
 class _Step(Generic[T]):
     """Something done again and again, one at a time, with a rest in between."""
 
-    def __init__(self, rest_s: float) -> None:
+    def __init__(self, rest_s: float, wake: Callable[[object], None]) -> None:
+        self._wake = wake
         self._running: asyncio.Future[T] | None = None
         self._due_s = asyncio.get_running_loop().time() + rest_s
 
@@ -332,6 +357,7 @@ class _Step(Generic[T]):
 
     def begin(self, work: Awaitable[T]) -> None:
         self._running = asyncio.ensure_future(work)
+        self._running.add_done_callback(self._wake)
 
     def came(self) -> bool:
         return self._running is not None and self._running.done()
@@ -347,21 +373,6 @@ class _Step(Generic[T]):
 
     def rest(self, rest_s: float) -> None:
         self._due_s = asyncio.get_running_loop().time() + rest_s
-
-    @property
-    def waited(self) -> tuple[asyncio.Future[T], ...]:
-        return () if self._running is None else (self._running,)
-
-
-async def _first(
-    leasing: _Step[list[Lease]], keeping: _Step[Totals], visits: Iterable[asyncio.Task[Visit]]
-) -> None:
-    """Wait until one of them is done, but not for long."""
-    waited: set[asyncio.Future[Any]] = {*leasing.waited, *keeping.waited, *visits}
-    if waited:
-        await asyncio.wait(waited, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
-    else:
-        await asyncio.sleep(LOOK_S)
 
 
 class _Threads:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 import ipaddress
 import re
+from functools import lru_cache
 
 import msgspec
 from yarl import URL
@@ -15,6 +16,8 @@ from yarl import URL
 from tutela.core.errors import FetchError
 
 _LONGEST = 4096
+# Controls, blanks, DEL and the backslash.
+_NEVER = re.compile(r"[\x00-\x20\x7f\\]")
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 # Which browsers read as IPv4, in all the ways of old (WHATWG URL, "ends in a number").
 _NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
@@ -87,6 +90,7 @@ def may_follow(source: Address, target: Address) -> bool:
     return source.net is target.net and (source.scheme, target.scheme) != ("https", "http")
 
 
+@lru_cache(maxsize=4096)
 def is_public(ip: str) -> bool:
     """Say whether an IP address is of the public net, and not of a machine or network here."""
     try:
@@ -103,6 +107,7 @@ def is_public(ip: str) -> bool:
     return address.is_global and not (address.is_multicast or address.is_reserved)
 
 
+@lru_cache(maxsize=4096)
 def is_literal(host: str) -> bool:
     """Say whether a host is an IP address and not a name."""
     try:
@@ -116,7 +121,7 @@ def _parsed(url: str) -> URL:
     if len(url) > _LONGEST:
         raise _bad("is too long")
     # Readers of URLs disagree about these, and browsers repair some of them.
-    if any(ord(character) <= 0x20 or character in "\\\x7f" for character in url.strip(" ")):
+    if _NEVER.search(url.strip(" ")):
         raise _bad("holds characters that no address has")
     try:
         return URL(url.strip(" "))
