@@ -90,7 +90,7 @@ class Ran:
     """One crawl: seconds by the clock, of the processor by part, what was found and asked."""
 
     seconds: float
-    cpu_s: Counter[str]
+    cpu_s: defaultdict[str, float]
     posts: int
     found: int
     outside: int
