@@ -11,8 +11,8 @@ import contextlib
 import subprocess
 import sys
 import tempfile
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,7 +90,7 @@ class Ran:
     """One crawl: seconds by the clock, of the processor by part, what was found and asked."""
 
     seconds: float
-    cpu_s: Counter[str]
+    cpu_s: Mapping[str, float]
     posts: int
     found: int
     outside: int
@@ -118,7 +118,7 @@ def run(options: Options) -> list[Figure]:
                     world,
                     pages,
                     # A place of the same port for each: what an onion service leads to.
-                    [network.onion(f"{host_of(number)}:{PORT}") for number in range(SITES)],  # type: ignore[arg-type]
+                    [network.onion(f"{host_of(number)}:{PORT}") for number in range(SITES)],
                     network.within,
                     str(file),
                     SOCKS_PORT,
@@ -246,7 +246,8 @@ def _crawled(stage: Stage, kind: str, workers: int) -> Ran:
             servers = _server_of(database)
             before = _taken(servers), _taken(stage.relays)
             results = _work(stage, database, workers, Path(name))
-            cpu = Counter({"database server": _taken(servers) - before[0]})
+            cpu: defaultdict[str, float] = defaultdict(float)
+            cpu["database server"] = _taken(servers) - before[0]
             cpu["relays and hosts"] = _taken(stage.relays) - before[1]
             posts, found = _kept(database, stage)
         asked = msgspec.msgpack.decode((stage.folder / "asked").read_bytes(), type=Asked)

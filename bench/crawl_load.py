@@ -13,7 +13,7 @@ import os
 import sys
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +161,7 @@ def run(plan: Plan) -> Result:
         cpu["reading"] += sum(map(seconds, reading))
         cpu["hashing"] += sum(map(seconds, hashing))
         cpu["tor"] = sum(map(seconds, below(os.getpid()) - reading - hashing))
-        threads: Counter[str] = Counter()
+        threads: defaultdict[str, float] = defaultdict(float)
         for name, taken in watch.threads.items():
             threads[name.partition(" ")[0] if "Thread" in name else name.rpartition(" ")[0]] += (
                 taken
