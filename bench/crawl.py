@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,7 +90,7 @@ class Ran:
     """One crawl: seconds by the clock, of the processor by part, what was found and asked."""
 
     seconds: float
-    cpu_s: defaultdict[str, float]
+    cpu_s: Mapping[str, float]
     posts: int
     found: int
     outside: int

@@ -34,7 +34,7 @@ from tutela.observation.sealing import Words
 from tutela.scan.hasher import Hasher
 from tutela.store import Database
 
-IDLE_S = 4.0
+IDLE_S = 45.0  # what failed is tried again after 30 s
 EVENT_LOOP = "thread MainThread"
 TICKS = os.sysconf("SC_CLK_TCK")
 

@@ -132,7 +132,7 @@ class _Server(asyncio.Protocol):
         self._site, self._bodies, self._asked, self._rest = site, bodies, asked, b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        assert isinstance(transport, asyncio.WriteTransport)
         self._transport = transport
         self._asked.connections += 1
 
