@@ -41,14 +41,16 @@ def write(page: Page, path: Path, made: datetime) -> None:
         ServiceError: the file cannot be written.
     """
     document = _Document(page, made)
-    document.add_page()
-    document.head()
-    for section in page.sections:
-        document.section(section)
-    document.end()
-    with replacing(path) as stream:
-        stream.write(bytes(document.output()))
-    document.close_fonts()
+    try:
+        document.add_page()
+        document.head()
+        for section in page.sections:
+            document.section(section)
+        document.end()
+        with replacing(path) as stream:
+            stream.write(bytes(document.output()))
+    finally:
+        document.close_fonts()
 
 
 class _Document(FPDF):
