@@ -74,6 +74,7 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
 
 _USUAL = Bounds()
 # What a dead tor looks like at first.
+_DYING_S = 0.2
 _MAY_BE_TOR = frozenset({"closed", "slow", "timeout"})
 T = TypeVar("T")
 
@@ -278,6 +279,8 @@ class Client:
         Raises:
             FetchError: code `tor_down`.
         """
+        if isinstance(run.way, Tor):  # one that is killed closes connections before it is gone
+            await asyncio.sleep(_DYING_S)
         ended = FetchError("the connection was closed", code="closed")
         seen = await self._seen(ended, run)
         if seen is not ended:
