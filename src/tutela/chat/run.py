@@ -11,21 +11,14 @@ import heapq
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
 from tutela.chat.model import ConversationScore, Left, MediaRef, Message
 
 Piece = Message | Left
-
-
-class Readable(Protocol):
-    """A source of messages that can be read more than once."""
-
-    @property
-    def name(self) -> str:
-        """By which people know it."""
+_TOGETHER: Final = 256  # conversations that are kept in one transaction
 
 
 class Scoring(Protocol):
@@ -43,8 +36,23 @@ class Scoring(Protocol):
         """Return what a conversation adds up to, and forget it."""
 
 
-Read = Callable[[Readable], Iterator[Sequence[Piece]]]
-IsKnown = Callable[[Readable, MediaRef], bool]
+class Kept(Protocol):
+    """A source as a case takes it."""
+
+    def take(self, some: Sequence[Piece]) -> None:
+        """Keep messages, and count what was left out."""
+
+    def scored(self, some: Sequence[ConversationScore]) -> None:
+        """Keep what conversations add up to."""
+
+    def end(self) -> None:
+        """Say that the source was read to its end."""
+
+
+Of = TypeVar("Of")
+Read = Callable[[Of], Iterator[Sequence[Piece]]]
+IsKnown = Callable[[Of, MediaRef], bool | None]
+Keep = Callable[[Of], Kept]
 
 
 class Ranked(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +77,8 @@ class Totals(msgspec.Struct, kw_only=True):
         left: Entries left out, by reason.
         troubles: Messages that were repaired, by what was wrong with them.
         alerts: Conversations at the point or above it that the rule lets alert.
-        files: Files of messages that were looked up in the hash lists.
+        missing: Files of messages that are not beside the export, or cannot be read.
+        files: Files that were looked up in the hash lists.
         known: Of these, how many a list has.
     """
 
@@ -79,6 +88,7 @@ class Totals(msgspec.Struct, kw_only=True):
     left: Counter[str] = msgspec.field(default_factory=Counter)
     troubles: Counter[str] = msgspec.field(default_factory=Counter)
     alerts: int = 0
+    missing: int = 0
     files: int = 0
     known: int = 0
 
@@ -98,12 +108,13 @@ class Result(msgspec.Struct, kw_only=True):
 
 
 def score(  # noqa: PLR0913 each is one thing that varies
-    sources: Sequence[Readable],
-    read: Read,
+    sources: Sequence[Of],
+    read: Read[Of],
     scorer: Scoring,
     budget: int,
     *,
-    is_known: IsKnown | None = None,
+    is_known: IsKnown[Of] | None = None,
+    keep: Keep[Of] | None = None,
     watch: Callable[[Totals], None] = lambda _totals: None,
 ) -> Result:
     """Score every conversation of the sources, and keep the `budget` heaviest.
@@ -113,7 +124,9 @@ def score(  # noqa: PLR0913 each is one thing that varies
         read: Reads a source, in pieces.
         scorer: Takes messages; empty, and empty again afterwards.
         budget: How many conversations people can read.
-        is_known: Says whether a hash list has a file of a message; None where there are no lists.
+        is_known: Says whether a hash list has a file of a message, None where it cannot be told;
+            None itself where there are no lists.
+        keep: Gives what takes a source into a case.
         watch: Told of the totals now and then.
     """
     totals = Totals()
@@ -122,14 +135,16 @@ def score(  # noqa: PLR0913 each is one thing that varies
     order = itertools.count(0, -1)  # of equals the first stays
     for place, source in enumerate(sources):
         names: dict[str, int] = {}
+        kept = keep(source) if keep else None
         for pieces in read(source):
+            if kept:
+                kept.take(pieces)
             messages = _sorted_out(pieces, totals)
             scorer.take_many(messages)
             _number(source, messages, names, scorer, is_known, totals)
             watch(totals)
         totals.sources += 1
-        for name in names:
-            made = scorer.close(name)
+        for made in _closed(names, scorer, kept):
             totals.conversations += 1
             totals.alerts += made.alert
             points.append(made.points if any(one.may_alert for one in made.pairs) else 0.0)
@@ -140,6 +155,19 @@ def score(  # noqa: PLR0913 each is one thing that varies
         watch(totals)
     first = [ranked for _, ranked in sorted(heap, key=lambda pair: pair[0], reverse=True)]
     return Result(first=first, points=points, totals=totals)
+
+
+def _closed(
+    names: Iterable[str], scorer: Scoring, kept: Kept | None
+) -> Iterator[ConversationScore]:
+    """Close the conversations of a source, and keep what they add up to."""
+    left = iter(names)
+    while some := [scorer.close(name) for name in itertools.islice(left, _TOGETHER)]:
+        if kept:
+            kept.scored(some)
+        yield from some
+    if kept:
+        kept.end()
 
 
 def _sorted_out(pieces: Iterable[Piece], totals: Totals) -> list[Message]:
@@ -155,11 +183,11 @@ def _sorted_out(pieces: Iterable[Piece], totals: Totals) -> list[Message]:
 
 
 def _number(  # noqa: PLR0913, PLR0917 the steps of one loop share all of this
-    source: Readable,
+    source: Of,
     messages: Sequence[Message],
     names: dict[str, int],
     scorer: Scoring,
-    is_known: IsKnown | None,
+    is_known: IsKnown[Of] | None,
     totals: Totals,
 ) -> None:
     """Count messages by conversation, and look their files up."""
@@ -169,15 +197,15 @@ def _number(  # noqa: PLR0913, PLR0917 the steps of one loop share all of this
         if is_known is None:
             continue
         for ref in message.media:
-            totals.files += 1
-            if is_known(source, ref):
+            known = is_known(source, ref)
+            totals.missing += known is None
+            totals.files += known is not None
+            if known:
                 totals.known += 1
                 scorer.note_known_media(message.conversation, message.id, number, message.author)
 
 
-def messages_of(
-    source: Readable, read: Read, wanted: Iterable[str]
-) -> Iterator[tuple[int, Message]]:
+def messages_of(source: Of, read: Read[Of], wanted: Iterable[str]) -> Iterator[tuple[int, Message]]:
     """Read a source again, for some conversations; yield their messages with their numbers."""
     numbers = dict.fromkeys(wanted, 0)
     for pieces in read(source):
@@ -188,7 +216,7 @@ def messages_of(
 
 
 def lines_of(
-    sources: Sequence[Readable], read: Read, first: Iterable[Ranked]
+    sources: Sequence[Of], read: Read[Of], first: Iterable[Ranked]
 ) -> Mapping[tuple[int, str], dict[int, str]]:
     """Read sources again for the words of the lines that counted.
 
