@@ -36,7 +36,7 @@ def train(
     held_out: Path | None = None,
     seed: int = 1,
     prevalence: float = 1e-4,
-    encoder: bool = True,
+    no_encoder: bool = False,
 ) -> int:
     """Train a model on a labelled corpus that you may use, and write its card.
 
@@ -56,11 +56,11 @@ def train(
         held_out: Ids of conversations to test on, instead of a fold of authors.
         seed: By which authors are divided.
         prevalence: Share of flagged authors that figures are weighted to.
-        encoder: Whether messages are compared by meaning, too; --no-encoder is much faster.
+        no_encoder: Do not compare messages by meaning; much faster, and finds less.
     """
     if out.exists():
         raise UsageError(f"{out} exists", hint="name another file, or move it away")
-    parts = Parts.shipped(encoder=encoder)
+    parts = Parts.shipped(encoder=not no_encoder)
     config = training.Config(
         licence=licence,
         may_use=i_may_use_it,
@@ -87,7 +87,7 @@ def evaluate(
     model: Path | None = None,
     held_out: Path | None = None,
     prevalence: float = 1e-4,
-    encoder: bool = True,
+    no_encoder: bool = False,
     format_: Annotated[Shown, Parameter(name="--format")] = "text",
     break_glass: str = "",
     config: Path | None = None,
@@ -109,12 +109,12 @@ def evaluate(
         model: A trained model, to be measured beside the shipped weights.
         held_out: Ids of the conversations that the model was tested on.
         prevalence: Share of flagged authors and conversations that figures are weighted to.
-        encoder: Whether messages are compared by meaning, too.
+        no_encoder: Do not compare messages by meaning.
         format_: text for a person, json for a program.
         break_glass: Reason to act directly on the database instead of as an account.
         config: Settings file.
     """
-    parts = Parts.shipped(encoder=encoder)
+    parts = Parts.shipped(encoder=not no_encoder)
     if case:
         if corpus or flagged:
             raise UsageError("name a corpus or a case, not both")
