@@ -109,9 +109,7 @@ class _Sound(io.RawIOBase):
 
 
 # XML 1.0, section 2.2.
-_REFUSED: Final = {
-    number: "\ufffd" for number in (*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF)
-}
+_REFUSED: Final = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 65534, 65535), "�")
 
 
 def sound_xml(stream: BinaryIO) -> BinaryIO:

@@ -13,7 +13,7 @@ from tutela.chat.fields import NAMES
 from tutela.chat.format import Opening
 from tutela.chat.model import Left, MediaRef, Message, Trouble
 from tutela.chat.records import Records
-from tutela.chat.squeeze import KEPT_BYTES
+from tutela.chat.squeeze import SQUEEZED_BYTES
 from tutela.chat.times import moment
 from tutela.core.errors import InputError
 
@@ -43,7 +43,7 @@ class SeparatedValues:
         delimiter, columns = _columns(stream.readline(1 << 16))
         if not columns:
             raise InputError("there are no columns of text and author", code="columns")
-        csv.field_size_limit(max(csv.field_size_limit(), KEPT_BYTES))
+        csv.field_size_limit(max(csv.field_size_limit(), SQUEEZED_BYTES))
         entries = Entries(opening)
         for number, raw in Records(stream, delimiter.encode()):
             values, repaired = _values(raw, delimiter, columns)
@@ -58,7 +58,7 @@ def _columns(line: bytes) -> tuple[str, dict[str, int]]:
 
     No columns at all where author and text are not among them.
     """
-    text, _ = text_of(line[:1 << 16].rstrip(b"\r\n"))
+    text, _ = text_of(line[: 1 << 16].rstrip(b"\r\n"))
     best: tuple[str, dict[str, int]] = (",", {})
     for delimiter in _DELIMITERS:
         try:
@@ -119,4 +119,4 @@ def _message(
 
 
 def _several(value: str) -> Sequence[str]:
-    return [one for one in map(str.strip, value[:1 << 16].split(_BETWEEN)) if one] if value else ()
+    return [one for one in map(str.strip, value[: 1 << 16].split(_BETWEEN)) if one] if value else ()

@@ -144,7 +144,7 @@ def _words(value: Sequence[str | int] | int | None) -> Sequence[str]:
     return (str(value),) if isinstance(value, str | int) else [str(one) for one in value]
 
 
-def _truth(value: str | int | None) -> bool:  # noqa: FBT001 - a value of JSON
+def _truth(value: str | int | None) -> bool:
     return fields.truth_of(value) if isinstance(value, str) else bool(value)
 
 
