@@ -43,6 +43,7 @@ class Entries:
         self._seen: dict[str, _Seen] = {}
         self._remembered = 0
         self._number = 0
+        self._prefix = opening.prefix + "#"
 
     def message(  # noqa: PLR0913 what a message may have
         self,
@@ -84,7 +85,7 @@ class Entries:
             found.append(Trouble.NAME_COLLISION)
         return Message(
             conversation=conversation,
-            id=key(id) or f"#{self._number}",
+            id=key(id) or f"{self._prefix}{self._number}",
             author=author,
             text=text,
             name=name,

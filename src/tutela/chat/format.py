@@ -27,6 +27,7 @@ class Opening:
         now: The present; what is later than two days from now is forged.
         zone: Of times that are written without one.
         again: Opens the bytes once more, from the start.
+        prefix: Of the numbers of messages that have no ids, where a source has several files.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Opening:
     now: datetime
     zone: tzinfo
     again: Callable[[], BinaryIO]
+    prefix: str = ""
 
 
 class Format(Protocol):

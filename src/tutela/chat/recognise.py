@@ -46,7 +46,7 @@ def recognise(head: bytes, file_name: str) -> str:
     """Return the name of the format of a file that begins with `head`; empty if it is of none."""
     if not head or is_media(head):
         return ""
-    head = utf8(io.BufferedReader(io.BytesIO(head))).read(HEAD_BYTES)  # type: ignore[arg-type]
+    head = utf8(io.BufferedReader(io.BytesIO(head))).read(HEAD_BYTES)
     return next((one.name for one in FORMATS if one.looks_like(head, file_name)), "")
 
 

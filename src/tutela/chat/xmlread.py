@@ -13,10 +13,10 @@ from tutela.core.errors import InputError
 _PIECE: Final = 1 << 16
 _DEPTH: Final = 64
 _DECLARATION_BYTES: Final = 200
-_T_co = TypeVar("_T_co", covariant=True)
+_T = TypeVar("_T")
 
 
-class Handler(Protocol[_T_co]):
+class Handler(Protocol[_T]):
     """What follows the elements; names are without their namespaces."""
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
@@ -25,7 +25,7 @@ class Handler(Protocol[_T_co]):
     def end(self, name: str, text: str) -> None:
         """End an element; `text` is its own, one character longer than is kept where it is cut."""
 
-    def taken(self) -> list[_T_co]:
+    def taken(self) -> list[_T]:
         """Return what came of it since the last time."""
 
 
@@ -57,7 +57,7 @@ class _Follow:
             self._sizes[-1] += len(text)
 
 
-def elements(stream: BinaryIO, make: Callable[[], Handler[_T_co]]) -> Iterator[_T_co]:
+def elements(stream: BinaryIO, make: Callable[[], Handler[_T]]) -> Iterator[_T]:
     """Yield what a handler makes of the elements of a document.
 
     Raises:

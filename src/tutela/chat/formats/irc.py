@@ -20,7 +20,8 @@ from tutela.chat.lines import lines
 from tutela.chat.model import Left, Message, Trouble
 
 _LINE: Final = re.compile(
-    r"\[?(?:(\d{4})-(\d{2})-(\d{2})[ T])?(\d{1,2}):(\d{2})(?::(\d{2}))?(?:[.,]\d{1,6})?(Z|UTC)?\]?[ \t]"
+    r"\[?(?:(\d{4})-(\d{2})-(\d{2})[ T])?(\d{1,2}):(\d{2})(?::(\d{2}))?(?:[.,]\d{1,6})?"
+    r"(Z|UTC)?\]?[ \t]"
 )
 _SPOKEN: Final = re.compile(r"[ \t]*<[ @+%&~!]?([^<>\s]{1,64})>[ \t]?")
 _WEECHAT: Final = re.compile(r"[@+%&~!]?([A-Za-z\[\]\\`_^{|}][^\s<>]{0,63})\t")
@@ -28,12 +29,13 @@ _ACTION: Final = re.compile(r"[ \t]*\*[ \t]+([^\s*<>:]{1,64})[ \t]")
 # ` -!- `, `*** `, `--> `, `<-- `, `-- `: the client speaks.
 _CLIENT: Final = re.compile(r"[ \t]*(?:-!-|\*{3}|-->|<--|--|==|!!!)[ \t]")
 _RENAMED: Final = re.compile(
-    r"(?:\*\s+)?([^\s<>]{1,64}) (?:is now known as|is now called|changed nick to) ([^\s<>]{1,64})\s*$"
+    r"([^\s<>]{1,64}) (?:is now known as|is now called|changed nick to) ([^\s<>]{1,64})\s{0,8}\Z"
 )
 # mIRC says it with the star of an action.
 _OF_CLIENT: Final = re.compile(
     r"[ \t]*\*[ \t]+(?:Joins|Parts|Quits|Disconnected)\b"
-    r"|[ \t]*\*[ \t]+\S{1,64} (?:\(\S{1,200}\) )?(?:has (?:joined|left|quit)|is now known as|sets mode)\b"
+    r"|[ \t]*\*[ \t]+\S{1,64} (?:\(\S{1,200}\) )?"
+    r"(?:has (?:joined|left|quit)|is now known as|sets mode)\b"
 )
 _FIRST_LINES: Final = 30
 _HEAD_CHARS: Final = 400

@@ -9,7 +9,20 @@ from typing import Final
 from tutela.chat.format import Opening
 from tutela.chat.times import calendar
 
-_MONTHS: Final = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_MONTHS: Final = [
+    "jan",
+    "feb",
+    "mar",
+    "apr",
+    "may",
+    "jun",
+    "jul",
+    "aug",
+    "sep",
+    "oct",
+    "nov",
+    "dec",
+]
 # `--- Day changed Thu Jan 02 2020`, `--- Log opened Wed Jan 01 10:00:00 2020`, `Session Start: ...`,
 # `**** BEGIN LOGGING AT ...`.
 _TURN: Final = re.compile(
