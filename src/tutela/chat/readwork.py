@@ -253,9 +253,9 @@ def _look(wanted: Look, file: int, beat: _Beat) -> Looked:
     stream = descriptor(file)
     head = stream.read(HEAD_BYTES)
     if not head.startswith(_ARCHIVE):
-        found = recognise(head, wanted.name)
-        if found:
-            return Looked(finds=(Find(found, size_bytes=size_of(stream)),))
+        form = recognise(head, wanted.name)
+        if form:
+            return Looked(finds=(Find(form, size_bytes=size_of(stream)),))
         return Looked(left=(Left(reason=_reason(head), place=wanted.name),))
     archive = _archive(stream)
     finds: list[Find] = []
@@ -264,7 +264,7 @@ def _look(wanted: Look, file: int, beat: _Beat) -> Looked:
         if isinstance(found, Find) and len(finds) < FINDS:
             finds.append(found)
             continue
-        reason = "too_many" if isinstance(found, Find) else found
+        reason = found if isinstance(found, str) else "too_many"
         known = left.get(reason)
         place = known.place if known else f"{wanted.name}/{name}" if name else wanted.name
         left[reason] = Left(reason=reason, place=place, count=1 + (known.count if known else 0))

@@ -52,9 +52,9 @@ def sources(path: Path, reader: Reader) -> Iterator[Source | Left]:
     walking = _Walk(real if real.is_dir() else real.parent, reader)
     folder = b""
     for found in walk([path]):
-        if os.path.dirname(found.path) != folder:
+        if (here := found.path.rpartition(b"/")[0]) != folder:
             yield from walking.threads()
-            folder = os.path.dirname(found.path)
+            folder = here
         yield from walking.of(found)
     yield from walking.threads()
 

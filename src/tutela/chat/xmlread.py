@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, Final, Protocol, TypeVar
+from typing import Any, BinaryIO, Final, Protocol, TypeVar
 from xml.parsers import expat
 
 from tutela.chat.charset import sound_xml, utf8
@@ -32,7 +32,7 @@ class Handler(Protocol[_T]):
 class _Follow:
     """Keeps the text of the elements that are open."""
 
-    def __init__(self, handler: Handler[object]) -> None:
+    def __init__(self, handler: Handler[Any]) -> None:
         self._handler = handler
         self._texts: list[list[str]] = []
         self._sizes: list[int] = []

@@ -9,24 +9,12 @@ from typing import Final
 from tutela.chat.format import Opening
 from tutela.chat.times import calendar
 
-_MONTHS: Final = [
-    "jan",
-    "feb",
-    "mar",
-    "apr",
-    "may",
-    "jun",
-    "jul",
-    "aug",
-    "sep",
-    "oct",
-    "nov",
-    "dec",
-]
-# `--- Day changed Thu Jan 02 2020`, `--- Log opened Wed Jan 01 10:00:00 2020`, `Session Start: ...`,
-# `**** BEGIN LOGGING AT ...`.
+_MONTHS: Final = "janfebmaraprmayjunjulaugsepoctnovdec"
+# `--- Day changed Thu Jan 02 2020`, `--- Log opened Wed Jan 01 10:00:00 2020`,
+# `Session Start: ...`, `**** BEGIN LOGGING AT ...`.
 _TURN: Final = re.compile(
-    r"(?:--- (?:Day changed|Log opened|Log closed)|Session (?:Start|Time|Close):|\*{4} (?:BEGIN|ENDING) LOGGING AT)"
+    r"(?:--- (?:Day changed|Log opened|Log closed)|Session (?:Start|Time|Close):"
+    r"|\*{4} (?:BEGIN|ENDING) LOGGING AT)"
     r"\s(.{6,60})"
 )
 _WORDS: Final = re.compile(
@@ -54,8 +42,9 @@ class Days:
         if said is None:
             return None
         words = _WORDS.search(said[1])
-        if words is not None and words[1].lower() in _MONTHS:
-            return _date(int(words[3]), _MONTHS.index(words[1].lower()) + 1, int(words[2]))
+        if words is not None:
+            month = _MONTHS.find(words[1].lower()) // 3 + 1
+            return _date(int(words[3]), month, int(words[2]))
         iso = _ISO.search(said[1])
         return _date(*map(int, iso.groups())) if iso else None
 
