@@ -55,7 +55,7 @@ def judge(  # noqa: PLR0913 about what, and what one says of it
     message: int | None = None,
     sign: str = "",
 ) -> int:
-    """Say of a score, or of one of its lines, that it is right, wrong, or unsure; return its number.
+    """Say of a score, or one of its lines, that it is right, wrong or unsure; return its number.
 
     Nothing is taken back: who changes their mind says so again, and the last word counts.
 
@@ -114,7 +114,7 @@ def hand_over(  # noqa: PLR0913, PLR0917 what, to whom, and why
     stay where they are: who works on the other case gets an exported report.
 
     Raises:
-        AccessError: `who` may not work on conversations of this case, or is not of the other's team.
+        AccessError: `who` may not work on conversations here, or is not of the other's team.
         ConflictError: it is decided already.
         UsageError: no reason is given, or one of the cases cannot be worked on now.
     """

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, select, tuple_, update
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, delete, select, tuple_, update
 
 from tutela.casework.among import among
 from tutela.store import Database
@@ -48,6 +50,16 @@ def empty(database: Database, key_id: int) -> int:
             )
         if len(some) < _CONVERSATIONS:
             return done
+
+
+def unreason(tx: Connection, post_ids: Sequence[int]) -> None:
+    """Remove what was found in words of posts that go: reasons of their conversations."""
+    of_posts = select(ConversationMessage.conversation_id).where(
+        ConversationMessage.post_id.is_not(None), among(tx, ConversationMessage.post_id, post_ids)
+    )
+    ids = list(tx.execute(of_posts.distinct()).scalars())
+    tx.execute(delete(ConversationPair).where(among(tx, ConversationPair.conversation_id, ids)))
+    tx.execute(update(Conversation).where(among(tx, Conversation.id, ids)).values(signs=[]))
 
 
 def _messages(database: Database, key_id: int) -> int:

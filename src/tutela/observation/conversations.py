@@ -54,6 +54,7 @@ SOURCE: Final = "conversations"  # under which the keys of their words stand
 MOST_OPEN: Final = 20_000  # conversations in memory
 MOST_SPEAKERS: Final = 500_000  # of all those together
 MOST_REPLIES: Final = 100_000  # messages that may still be answered
+ID_CHARACTERS: Final = 500  # of a message that may be answered
 TROUBLE_CHARACTERS: Final = 200
 _encode = msgspec.json.Encoder().encode
 
@@ -254,9 +255,10 @@ class Keeping:
             there.last = one.at if there.last is None else max(there.last, one.at)
         there.troubles.update(one.troubles)
         replies_to = self._replies.get((there.id, one.replies_to)) if one.replies_to else None
-        self._replies[there.id, one.id] = number
-        if len(self._replies) > MOST_REPLIES:
-            self._replies.popitem(last=False)
+        if len(one.id) <= ID_CHARACTERS:
+            self._replies[there.id, one.id] = number
+            if len(self._replies) > MOST_REPLIES:
+                self._replies.popitem(last=False)
         sealed = None
         if one.post is None:
             sealed = self._key.seal(_sealed(one), message_place(there.id, number))

@@ -1,4 +1,4 @@
-"""Conversations that were read of sites: posts by thread, with their words for as long as they last.
+"""Conversations that were read of sites: posts by thread, with their words while they last.
 
 The words are not copied: what is kept of such a conversation names its posts
 (`conversation_model.Spoken.post`), and they go when the week in which they were read is over.

@@ -121,6 +121,7 @@ def _empty(database: Database, who: Principal, key_id: int, moment: datetime) ->
             for table in (Mention, ExchangeEvent):
                 tx.execute(delete(table).where(among(tx, table.post_id, some)))
             tx.execute(update(Post).where(among(tx, Post.id, some)).values(words=None))
+            conversation_expiry.unreason(tx, some)
             done += len(some)
             if len(some) < _TOGETHER:
                 _unmentioned(tx, key_id)

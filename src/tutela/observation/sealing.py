@@ -56,8 +56,8 @@ class WeekKey(NamedTuple):
 
     def tag(self, value: str, about: bytes) -> bytes:
         """Return 16 bytes by which a value is found again, about one thing, while the key lasts."""
-        digest = hmac.digest(self.mac, about + b"\0" + value.encode("utf-8", "replace"), "sha256")
-        return digest[:TAG_BYTES]
+        data = value.encode("utf-8", "surrogatepass")  # no two values are made one
+        return hmac.digest(self.mac, about + b"\0" + data, "sha256")[:TAG_BYTES]
 
 
 class Words:

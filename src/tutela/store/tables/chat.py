@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tutela.store.columns import Key, Table, refers
@@ -102,6 +102,14 @@ class ConversationMessage(Table):
     """
 
     __tablename__ = "conversation_messages"
+    __table_args__ = (
+        Index(
+            "ix_conversation_messages_post",
+            "post_id",
+            sqlite_where=text("post_id IS NOT NULL"),
+            postgresql_where=text("post_id IS NOT NULL"),
+        ),
+    )
 
     conversation_id: Mapped[int] = mapped_column(primary_key=True, info=refers("conversations.id"))
     number: Mapped[int] = mapped_column(primary_key=True)

@@ -72,6 +72,13 @@ def upgrade() -> None:
         batch_op.create_index(
             batch_op.f("ix_conversation_messages_case_id"), ["case_id"], unique=False
         )
+        batch_op.create_index(
+            "ix_conversation_messages_post",
+            ["post_id"],
+            unique=False,
+            sqlite_where=sa.text("post_id IS NOT NULL"),
+            postgresql_where=sa.text("post_id IS NOT NULL"),
+        )
 
     op.create_table(
         "conversation_pairs",
@@ -217,6 +224,11 @@ def downgrade() -> None:
 
     op.drop_table("conversation_pairs")
     with op.batch_alter_table("conversation_messages", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_conversation_messages_post",
+            sqlite_where=sa.text("post_id IS NOT NULL"),
+            postgresql_where=sa.text("post_id IS NOT NULL"),
+        )
         batch_op.drop_index(batch_op.f("ix_conversation_messages_case_id"))
 
     op.drop_table("conversation_messages")
