@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
 
 from tutela.access.authorise import require
 from tutela.access.model import Permission
@@ -163,6 +163,28 @@ def one(tx: Connection, who: Principal, case_id: CaseId, conversation_id: int) -
     if row is None:
         raise UsageError("there is no such conversation in this case", code="not_found")
     return _info(row)
+
+
+def following(
+    tx: Connection, who: Principal, case_id: CaseId, conversation: ConversationInfo
+) -> int | None:
+    """Return the undecided conversation that comes after one in the order of work, if any does.
+
+    Raises:
+        AccessError: as `find`.
+    """
+    require(tx, who, Permission.CONVERSATIONS_READ, case_id)
+    after = or_(
+        Conversation.points < conversation.points,
+        and_(Conversation.points == conversation.points, Conversation.id < conversation.id),
+    )
+    found: int | None = tx.execute(
+        select(Conversation.id)
+        .where(Conversation.case_id == case_id, *_conditions("undecided"), after)
+        .order_by(Conversation.points.desc(), Conversation.id.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+    return found
 
 
 def _asked() -> Any:
