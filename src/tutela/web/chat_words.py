@@ -43,8 +43,8 @@ AGAINST = {
 }
 
 STATES = {
-    "open": N_("not read"),
-    "read": N_("read"),
+    "open": N_("not looked at"),
+    "read": N_("looked at"),
     "handed_over": N_("handed over"),
     "dismissed": N_("set aside"),
 }
