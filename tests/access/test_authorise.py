@@ -36,6 +36,8 @@ match           . . . x . . x .
 nodes           . . . . x . . .
 nodes.ask       x . x x . . . .
 crawl           . . . x . . . x
+conversations.read x . . x . . . x
+conversations.work x . . . . . . x
 leads           . . . x . . . x
 accounts        . . . . x . . .
 policy          . . . . x . . .
