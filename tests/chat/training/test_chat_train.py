@@ -13,8 +13,8 @@ import pytest
 from tutela.chat.model import ConversationScore, Message, PairScore, Reason, Sign
 from tutela.chat.training import card, features, train
 from tutela.chat.training.corpus import open_corpus, read
-from tutela.chat.training.features import Heard
 from tutela.chat.training.gathering import gather
+from tutela.chat.training.heard import Heard
 from tutela.chat.training.trained import MAGIC, load, loaded
 from tutela.core.errors import InputError, IntegrityError, UsageError
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -47,22 +47,6 @@ class _Said(msgspec.Struct, frozen=True):
 def digest() -> bytes:
     """Return SHA-256 of what the places of a vector mean."""
     return hashlib.sha256(msgspec.json.encode(_Said())).digest()
-
-
-class Heard(NamedTuple):
-    """What is kept of an author's words: the sum of what a model weighs them, and how many."""
-
-    total: float = 0.0
-    messages: int = 0
-
-    def and_(self, weight: float) -> Heard:
-        """Return this and one more message."""
-        return Heard(self.total + weight, self.messages + 1)
-
-    @property
-    def mean(self) -> float:
-        """Return the mean weight of a message; 0 of none."""
-        return self.total / self.messages if self.messages else 0.0
 
 
 def signs(pairs: Iterable[PairScore]) -> Vector:

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from tutela.chat.model import ConversationScore, PairScore
 from tutela.chat.training import features
-from tutela.chat.training.features import DENSE, WIDTH, Hasher, Heard
+from tutela.chat.training.features import DENSE, WIDTH, Hasher
+from tutela.chat.training.heard import Heard
 from tutela.core.errors import InputError, IntegrityError
 
 MAGIC: Final = b"tutela chat 1\n"
