@@ -1,4 +1,4 @@
-"""Evaluation on a corpus, with and without a trained model, and on what people said."""
+"""Evaluation on a corpus, with and without a trained model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from tutela.chat.training import evaluate, train
-from tutela.chat.training.evaluate import Judged, Means, Verdict
+from tutela.chat.training.evaluate import Means
 from tutela.core.errors import UsageError
 
 CONFIG = train.Config(licence="invented for tests", may_use=True)
@@ -92,32 +92,6 @@ def test_a_corpus_without_flagged_authors_has_no_data(tmp_path):
     for name in ("recall", "F0.5", "PR-AUC", "recall at 10"):
         assert values[name].value is None, name
     assert values["false alarms"].value is not None
-
-
-def judged(points, verdict, crossed_at=None):
-    return Judged(
-        points=points,
-        alert=points >= made.POINT,
-        verdict=verdict,
-        messages=30,
-        crossed_at=crossed_at,
-    )
-
-
-def test_what_people_said_gives_precision_and_no_recall():
-    rows = [judged(9, Verdict.TRUE, 12), judged(8, Verdict.FALSE, 5), judged(7, Verdict.UNSURE)]
-    rows += [judged(6, Verdict.TRUE, 20), judged(1, Verdict.FALSE)]
-    found = evaluate.of_feedback(rows, made.PARTS, made.POINT, at=(2, 10))
-    table, values = figures(found, "Conversations that people judged")
-    assert (table.units, table.flagged) == (4, 2)
-    assert found.left == {"unsure": 1}
-    assert values["precision"].value == pytest.approx(2 / 3)
-    assert values["recall"].value is None
-    assert values["precision at 2"].value == 0.5
-    assert values["precision at 10"].value is None
-    assert values["median messages until the alert"].value == 16
-    nothing = evaluate.of_feedback([], made.PARTS, made.POINT)
-    assert all(figure.value is None for figure in nothing.tables[0].figures)
 
 
 def test_it_is_json_for_programs(corpus):

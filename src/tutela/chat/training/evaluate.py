@@ -1,9 +1,8 @@
-"""Says what a scorer, and a trained model, are worth on a corpus, or by what people said."""
+"""Says what a scorer, and a trained model, are worth on a labelled corpus."""
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -14,7 +13,7 @@ from tutela.chat.scoring import Scoring
 from tutela.chat.training import features, figures, metrics, train
 from tutela.chat.training.corpus import Corpus
 from tutela.chat.training.figures import AT, PREVALENCE, Figure, Ranked, Table
-from tutela.chat.training.gathering import Gathered, Listen, Talk, gather
+from tutela.chat.training.gathering import Gathered, Talk, gather
 from tutela.chat.training.trained import Trained
 from tutela.core.errors import UsageError
 
@@ -22,32 +21,6 @@ from tutela.core.errors import UsageError
 BUCKETS: Final = (1, 20, 100)
 NOT_EVIDENCE: Final = "not evidence of performance on real victims"
 _BATCH: Final = 1_024
-
-
-class Verdict(enum.StrEnum):
-    """What a person said of a conversation that was put before them."""
-
-    TRUE = "true"
-    FALSE = "false"
-    UNSURE = "unsure"
-
-
-class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """A conversation that a person judged.
-
-    Attributes:
-        points: What it had.
-        alert: Whether it alerted.
-        verdict: What the person said.
-        messages: How long it is.
-        crossed_at: After how many messages it alerted.
-    """
-
-    points: float
-    alert: bool
-    verdict: Verdict
-    messages: int = 0
-    crossed_at: int | None = None
 
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,47 +101,6 @@ def evaluate(corpus: Corpus, means: Means) -> Evaluation:
         left=dict(found.left),
         tables=tuple(tables),
         notes=tuple(notes),
-    )
-
-
-def of_feedback(
-    judged: Iterable[Judged], parts: bytes, point: float, at: Sequence[int] = AT
-) -> Evaluation:
-    """Return figures by what people said of conversations that they read.
-
-    Nobody read the others, so there is no data for recall, nor for false alarms among all.
-    """
-    rows = list(judged)
-    sure = [row for row in rows if row.verdict is not Verdict.UNSURE]
-    truth = np.array([row.verdict is Verdict.TRUE for row in sure], dtype=np.bool_)
-    score = np.array([row.points for row in sure], dtype=np.float64)
-    alerts = [row for row in sure if row.alert]
-    hits = sum(row.verdict is Verdict.TRUE for row in alerts)
-    told = [figures.share("precision", hits, len(alerts)), Figure(name="recall", value=None)]
-    told += [
-        Figure(name=f"precision at {k}", value=metrics.precision_at(truth, score, k), of=len(sure))
-        for k in at
-    ]
-    delays = [row.crossed_at for row in alerts if row.verdict is Verdict.TRUE and row.crossed_at]
-    median = float(np.median(np.array(delays))) if delays else None
-    told.append(Figure(name="median messages until the alert", value=median, of=len(delays)))
-    return Evaluation(
-        on="feedback",
-        parts=parts.hex(),
-        model="",
-        point=point,
-        prevalence=0.0,
-        messages=sum(row.messages for row in rows),
-        left={Verdict.UNSURE.value: len(rows) - len(sure)},
-        tables=(
-            Table(
-                title="Conversations that people judged",
-                units=len(sure),
-                flagged=int(truth.sum()),
-                figures=tuple(told),
-            ),
-        ),
-        notes=(NOT_EVIDENCE, "only what was put before people was judged: nothing tells of misses"),
     )
 
 
@@ -302,16 +234,3 @@ def lines(evaluation: Evaluation) -> Iterator[str]:
 def as_json(evaluation: Evaluation) -> bytes:
     """Return an evaluation for programs."""
     return msgspec.json.format(msgspec.json.encode(evaluation), indent=2) + b"\n"
-
-
-__all__ = [
-    "Evaluation",
-    "Judged",
-    "Listen",
-    "Means",
-    "Verdict",
-    "as_json",
-    "evaluate",
-    "lines",
-    "of_feedback",
-]
