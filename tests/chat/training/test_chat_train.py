@@ -9,6 +9,8 @@ import chat_corpus_support as made
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tutela.chat.model import ConversationScore, Message, PairScore, Reason, Sign
 from tutela.chat.training import card, features, train
@@ -211,3 +213,12 @@ def test_words_of_the_operator_are_no_markup(outcome):
     text = card.as_markdown(msgspec.structs.replace(outcome.card, licence=said))
     assert "<b>" not in text
     assert "\n# Head" not in text
+
+
+@given(st.binary(max_size=300), st.integers(0, 300))
+def test_whatever_follows_the_first_line_is_refused(junk, length):
+    """Also where its digest is right, as whoever makes a hostile file sees to."""
+    for body in (junk, MAGIC + junk, MAGIC + length.to_bytes(4) + junk):
+        for hostile in (body, _signed(body)):
+            with pytest.raises((InputError, IntegrityError)):
+                loaded(hostile, made.PARTS)
