@@ -60,6 +60,99 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     needs: dict[str, Count] = {}
 
 
+LINE_SIGNS: Final = frozenset(
+    {
+        Sign.AGE,
+        Sign.ALONE,
+        Sign.SECRECY,
+        Sign.ISOLATION,
+        Sign.CHANNEL,
+        Sign.PICTURE,
+        Sign.GIFT,
+        Sign.FLATTERY,
+        Sign.THREAT,
+        Sign.PRESSURE,
+        Sign.MEETING,
+    }
+)
+"""What a message may show; the others are what the state of a pair shows."""
+
+ONE_LINE: Final = "one_line"
+DISTINCT: Final = 2  # line signs, on as many messages: one line never alerts by itself
+
+
+class Tally(msgspec.Struct, frozen=True, kw_only=True):
+    """What one speaker showed towards another, as far as it weighs.
+
+    Attributes:
+        signs: For each line sign the sum of the strengths of its showings.
+        messages: How many messages showed any.
+        persistence: How often was asked again after a refusal.
+        known_media: How many files that a hash list has.
+        minor: Whether the other is stated, or said, to be under 18.
+        asymmetry: Whether the author asks far more than the other.
+        night: Whether most messages with a time were written at night.
+        minor_request: Whether a picture or the camera was asked for after the other was a stated
+            minor.
+        against: Codes of what speaks against it.
+    """
+
+    signs: dict[Sign, float]
+    messages: int = 0
+    persistence: int = 0
+    known_media: int = 0
+    minor: bool = False
+    asymmetry: bool = False
+    night: bool = False
+    minor_request: bool = False
+    against: tuple[str, ...] = ()
+
+
+def weigh(weights: Weights, tally: Tally) -> dict[Sign, float]:
+    """Return the points of each sign; never below 0, and never fewer for more signs."""
+    shown = {sign: total for sign, total in tally.signs.items() if total > 0}
+    more = min(weights.distinct * max(len(shown) - DISTINCT, 0), weights.distinct_cap)
+    points = {
+        sign: weights.signs.get(sign, 0.0) * _saturated(total, weights.further) * (1 + more)
+        for sign, total in shown.items()
+    }
+    line = sum(points.values())
+    for sign, part, holds in (
+        (Sign.MINOR, weights.minor, tally.minor),
+        (Sign.ASYMMETRY, weights.asymmetry, tally.asymmetry),
+        (Sign.NIGHT, weights.night, tally.night),
+    ):
+        if holds and line:
+            points[sign] = part * line
+    for sign, count in (
+        (Sign.PERSISTENCE, tally.persistence),
+        (Sign.KNOWN_MEDIA, tally.known_media),
+    ):
+        if count:
+            points[sign] = weights.signs.get(sign, 0.0) * _saturated(count, weights.further)
+    return points
+
+
+def may_alert(weights: Weights, tally: Tally) -> bool:
+    """Tell whether a pair may be put forward: the rule that one line never alerts by itself.
+
+    Two distinct line signs on two messages, and so many more as what speaks against it asks for;
+    or a request for a picture to a stated minor that nothing speaks against.
+    """
+    more = sum(weights.needs.get(code, 0) for code in tally.against)
+    if tally.minor_request and not more:
+        return True
+    distinct = sum(total > 0 for total in tally.signs.values())
+    return distinct >= DISTINCT + more and tally.messages >= DISTINCT
+
+
+def _saturated(total: float, further: float) -> float:
+    """Return a full showing as 1, and each further one as `further` of the one before it."""
+    if total <= 1 or further >= 1:
+        return total
+    return 1 + further * (1 - further ** (total - 1)) / (1 - further)
+
+
 def load(path: Path | None = None) -> Weights:
     """Read weights from a file, or those that are shipped.
 
@@ -68,7 +161,7 @@ def load(path: Path | None = None) -> Weights:
     """
     try:
         if path is None:
-            data = (resources.files(__package__) / "weights" / SHIPPED).read_bytes()
+            data = shipped_bytes()
         else:
             with path.open("rb") as file:
                 data = file.read(MAX_BYTES + 1)
@@ -79,6 +172,11 @@ def load(path: Path | None = None) -> Weights:
             hint="name a file of weights in the settings, or leave it out for those shipped",
         ) from error
     return parse(data)
+
+
+def shipped_bytes() -> bytes:
+    """Return the file that is shipped."""
+    return (resources.files(__package__) / "weights" / SHIPPED).read_bytes()
 
 
 def parse(data: bytes) -> Weights:
