@@ -9,7 +9,7 @@ from tutela.chat.model import ConversationScore, Message, Shown
 
 
 class Change(Protocol):
-    """What a message changed of the pair of its speaker."""
+    """What a message changed of a pair: of its speaker, or of who spoke to them before."""
 
     @property
     def conversation(self) -> str:
@@ -30,6 +30,10 @@ class Change(Protocol):
     @property
     def shown(self) -> tuple[Shown, ...]:
         """Return what this message showed."""
+
+    @property
+    def message(self) -> str:
+        """Return the `id` of the message."""
 
     @property
     def crossed(self) -> bool:

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from tutela.audit import log
 from tutela.chat import service_words as words
-from tutela.chat.scoring import Change, Scoring
+from tutela.chat.scoring import Scoring
 from tutela.chat.training.heard import Heard
 from tutela.core import chatting
 from tutela.core.chat_settings import ChatSettings
@@ -102,6 +102,8 @@ class Service:
         self._made_by = words.MadeBy(parts.hex(), model.version if model else "")
         self._programs: dict[AccountId | None, _Program] = {}
         self._turn = threading.Lock()
+        # Scorers are each program's own, but share what the encoder remembers.
+        self._scorers = threading.Lock()
 
     def record(self, tx: Connection) -> None:
         """Write into the audit log that conversations are scored from now on, and on what basis."""
@@ -152,6 +154,8 @@ class Service:
                 raise _unknown()
             score = program.scoring.score(conversation)
             heard = dict(talk.heard)
+        if not score.messages:  # the scorer had no room for it
+            raise _unknown()
         if self._model:
             score = self._model.applied(score, heard)
         return words.standing(score, self._made_by)
@@ -215,10 +219,9 @@ class Service:
         self._expire(program)
         self._hear(program, messages)
         read = [words.message(one) for one in messages]
-        by_message: dict[tuple[str, str], Change] = {}
-        for change in program.scoring.take_many(read):
-            for shown in change.shown[:1]:
-                by_message[change.conversation, shown.message] = change
+        with self._scorers:
+            changes = program.scoring.take_many(read)
+        by_message = {(change.conversation, change.message): change for change in changes}
         answers = []
         for message in read:
             found = by_message.get((message.conversation, message.id))

@@ -71,6 +71,8 @@ def answered(
     return chatting.Answered(
         conversation=sent.conversation,
         id=sent.id,
+        author=change.author,
+        other=change.other,
         points=change.points,
         crossed=change.crossed,
         signs=tuple(

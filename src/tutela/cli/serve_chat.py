@@ -34,14 +34,15 @@ def scoring(settings: ChatSettings, database: Database) -> Service | None:
     from tutela.chat.weighing import DEFAULT_POINT  # noqa: PLC0415 - as said
 
     parts = Parts.shipped(settings.encoder)
+    digest = bytes.fromhex(parts.digest)
     model = None
     if settings.model is not None:
         from tutela.chat.training import trained  # noqa: PLC0415 - as said
 
-        model = trained.load(settings.model, parts.digest)
+        model = trained.load(settings.model, digest)
     point = settings.point or DEFAULT_POINT
     make = partial(Scorer, parts, point=point, most_pairs=settings.pairs)
-    service = Service(settings, make, parts.digest, model=model)
+    service = Service(settings, make, digest, model=model)
     with database.write() as tx:
         service.record(tx)
     return service

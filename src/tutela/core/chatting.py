@@ -100,11 +100,13 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         conversation: Which.
         id: Which message of it.
-        crossed: Whether its pair reached the point by this message. A person should look.
+        crossed: Whether a pair reached the point by this message. A person should look.
         parts: SHA-256 of lexicon, weights and prototypes, in hexadecimal.
-        points: Of its pair; missing where the message showed nothing.
+        author: Who showed signs: whoever wrote it, or whom it answers where it states an age.
+        other: Towards whom.
+        points: Of that pair; missing where the message changed nothing.
         signs: What it showed.
-        reasons: Of its pair, where it crossed.
+        reasons: Of that pair, where it crossed.
         cut: Its text was too long, and the end was not scored.
         model: Version of the trained model, where there is one.
     """
@@ -113,6 +115,8 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     id: str
     crossed: bool
     parts: str
+    author: str = ""
+    other: str = ""
     points: float | None = None
     signs: tuple[Sign, ...] = ()
     reasons: tuple[Reason, ...] = ()

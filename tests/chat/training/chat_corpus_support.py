@@ -110,6 +110,7 @@ class Change(msgspec.Struct, frozen=True):
     other: str
     points: float
     shown: tuple[Shown, ...]
+    message: str
     crossed: bool
 
 
@@ -152,7 +153,13 @@ class PlainScorer:
         if first:
             talk["crossed"][message.author] = number + 1
         return Change(
-            message.conversation, message.author, pair.other, pair.points, tuple(found), first
+            conversation=message.conversation,
+            author=message.author,
+            other=pair.other,
+            points=pair.points,
+            shown=tuple(found),
+            message=message.id,
+            crossed=first,
         )
 
     def _pair(self, talk: dict, author: str) -> PairScore:
