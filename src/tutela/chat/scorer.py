@@ -63,6 +63,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
         other: Towards whom.
         points: Of the pair, now.
         shown: What the message showed.
+        message: The `id` of the message; it may be the other's, where that one states an age.
         crossed: Whether the pair reached the point with this message, for the first time.
     """
 
@@ -71,6 +72,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     other: str
     points: float
     shown: tuple[Shown, ...] = ()
+    message: str = ""
     crossed: bool = False
 
 
@@ -317,6 +319,7 @@ class Scorer:
             other=talk.speakers[pair.other].author,
             points=points,
             shown=tuple(one for one, _ in shown),
+            message=message.id,
             crossed=crossed,
         )
 
