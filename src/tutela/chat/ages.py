@@ -54,7 +54,7 @@ _SEX: Final = frozenset(
 )  # noqa: SIM905
 _AFTER: Final = frozenset(
     "and y et und u you tu toi du wbu hbu why pq porque pourquoi warum lol haha jaja mdr hehe x xd"  # noqa: SIM905
-    " but aber pero mais old alt now jetzt ahora tho though btw".split()
+    " too also same auch tambien aussi lol but aber pero mais old alt now jetzt ahora tho though btw".split()
 )
 _GLUED: Final = re.compile(
     r"(?:(im|bin|tengo|jai|f|m|w|b|g))?(\d{1,2})(yo|yrs?|f|m|w|j|y|ans|anos)?"
@@ -158,7 +158,8 @@ def _by_school(words: Sequence[str], present: set[str], *, asked: bool) -> int |
         number = _ORDINALS.get(word)
         if number is None and (match := _CLASS_AT.fullmatch(word)):
             number = int(match[1])
-        if number is not None and number <= 13:
+        near = asked or not _SELF.isdisjoint(words[max(0, at - 5) : at])
+        if number is not None and number <= 13 and near:
             after = next((one for one in words[at + 1 : at + 4] if one not in {"de", "la"}), "")
             if after == "grade":
                 return number + 5

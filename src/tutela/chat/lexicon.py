@@ -25,13 +25,16 @@ _WORD: Final = re.compile(r"[^\W_]+")
 _WORD_AT: Final = re.compile(r"[^\W_]+(?:'+[^\W_]+)*")
 _DOUBLE: Final = re.compile(r"([^\W\d_])\1")
 _NEAR: Final = 2  # words before a match in which a "not" turns it round
+_AROUND: Final = (3, 5)  # words before and behind a match that are near it
 
 
 class Note(StrEnum):
     """What else a message may show: no sign, but it counts for how signs are read."""
 
     REFUSAL = "refusal"
-    KIN = "kin"  # speaks as one of the family, a teacher or a trainer
+    KIN = "kin"  # speaks as one of the family, or to one
+    HOME = "home"  # says mum, not your mum: lives with them
+    ROLE = "role"  # speaks as, or to, a teacher, a trainer, a doctor; of lessons, training, treatment
     SALE = "sale"
     AWARE = "aware"  # speaks about staying safe
     SURPRISE = "surprise"  # a present, a party
@@ -51,6 +54,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         patterns: Any of which must match; see `tutela.chat.pattern`.
         unless: Classes, a word of which in the message stills the rule.
         negated: Whether a "not" right before it stills it.
+        not_near: Classes, a word of which in the match or just around it stills it.
+        not_after: Classes, a word of which right before it stills it.
         yes: Mild texts that must match.
         no: Mild texts that must not.
         why: What a reviewer should know.
@@ -65,6 +70,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     strength: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
     unless: tuple[str, ...] = ()
     negated: bool = True
+    not_near: tuple[str, ...] = ()
+    not_after: tuple[str, ...] = ()
     why: str = ""
 
 
@@ -128,6 +135,8 @@ class _Compiled(msgspec.Struct, frozen=True, gc=False):
     unless: frozenset[str]
     negations: frozenset[str]
     suggestions: frozenset[str]
+    not_near: frozenset[str]
+    not_after: frozenset[str]
 
 
 class Lexicon:
@@ -183,7 +192,7 @@ class Lexicon:
                 if not one.pattern.possible(present) or not one.unless.isdisjoint(present):
                     continue
                 span = one.pattern.find(words, places)
-                if span is None or _negated(one, words, span[0]):
+                if span is None or _stilled(one, words, *span):
                     continue
                 before = hits.get(one.rule.id)
                 if before is None or span < (before.start, before.end):
@@ -202,7 +211,12 @@ def _places(words: Sequence[str]) -> Mapping[str, Sequence[int]]:
     return places
 
 
-def _negated(one: _Compiled, words: Sequence[str], start: int) -> bool:
+def _stilled(one: _Compiled, words: Sequence[str], start: int, end: int) -> bool:
+    if one.not_after and not one.not_after.isdisjoint(words[max(0, start - 1) : start]):
+        return True
+    around = words[max(0, start - _AROUND[0]) : end + _AROUND[1]]
+    if one.not_near and not one.not_near.isdisjoint(around):
+        return True
     if not one.rule.negated:
         return False
     before = words[max(0, start - _NEAR) : start]
@@ -227,16 +241,19 @@ def _compiled(file: File, rules: dict[str, Rule]) -> Iterable[_Compiled]:
             )
         rules[rule.id] = rule
         stilled = (*rule.unless, *(file.still if rule.sign else ()))
-        missing = [name for name in stilled if name not in classes]
+        missing = [name for name in (*stilled, *rule.not_near, *rule.not_after) if name not in classes]
         if missing:
             raise SettingsError(
                 f"rule {rule.id} of the lexicon names a class that is not there: {missing[0]}",
                 code="lexicon_wrong",
             )
-        unless = frozenset(phrase[0] for name in stilled for phrase in classes[name])
+        unless, near, after = (
+            frozenset(phrase[0] for name in names for phrase in classes[name])
+            for names in (stilled, rule.not_near, rule.not_after)
+        )
         for line in rule.patterns:
             pattern = compile_pattern(line, classes, common)
-            yield _Compiled(rule, pattern, unless, negations, suggestions)
+            yield _Compiled(rule, pattern, unless, negations, suggestions, near, after)
 
 
 def _aliases(vocabulary: set[str]) -> dict[str, str]:

@@ -268,13 +268,12 @@ class Scorer:
         talk = opened.talk
         speaker = talk.speakers[author]
         talk.sale += Note.SALE in notes
-        talk.aware += Note.AWARE in notes
         talk.surprise += Note.SURPRISE in notes
         speaker.kin += Note.KIN in notes
+        speaker.home += Note.HOME in notes
+        speaker.role += Note.ROLE in notes
+        speaker.aware += Note.AWARE in notes
         speaker.adult += Note.ADULT in notes
-        if Note.AGE_ASKED in notes and speaker.minor_age + speaker.adult_age:
-            for other in others:
-                opened.ask_age(other)
         if Note.REFUSAL in notes:
             for other in others:
                 if pair := opened.known(other, author):
@@ -286,6 +285,9 @@ class Scorer:
             split.folded.text,
             asked=opened.was_asked_age(author),
         )
+        if Note.AGE_ASKED in notes and (age or speaker.minor_age or speaker.adult_age):
+            for other in others:
+                opened.ask_age(other)
         if age is None:
             return False
         if age >= ages.OF_AGE:

@@ -194,7 +194,10 @@ class Speaker(msgspec.Struct, array_like=True, omit_defaults=True):
         minor_age: The youngest age under 18 that was stated; 0 for none.
         adult_age: The last age of 18 and more that was stated; 0 for none.
         band: What the platform says.
-        kin: Messages that speak as family, or as a teacher.
+        kin: Messages that speak as family, or to it.
+        home: Messages that say mum, not your mum.
+        role: Messages that speak as, or to, a teacher, a trainer, a doctor.
+        aware: Messages that speak of staying safe.
         adult: Messages that speak of own children, a job.
         minor_at: Number of the message that stated it; -1 for none.
         minor_message: Its id.
@@ -206,6 +209,9 @@ class Speaker(msgspec.Struct, array_like=True, omit_defaults=True):
     adult_age: int = 0
     band: AgeBand = AgeBand.UNKNOWN
     kin: int = 0
+    home: int = 0
+    role: int = 0
+    aware: int = 0
     adult: int = 0
     minor_at: int = -1
     minor_message: str = ""
@@ -234,7 +240,6 @@ class Talk(msgspec.Struct, array_like=True, omit_defaults=True):
         names: In a group, who is called what (a checksum of the name).
         asked_age: Who was asked for an age, and in which message, the last few.
         sale: Messages that speak of things sold.
-        aware: Messages that speak of staying safe.
         surprise: Messages that speak of a present or a party.
         encoded: Messages that went to the encoder.
         left: Pairs that were left behind.
@@ -248,7 +253,6 @@ class Talk(msgspec.Struct, array_like=True, omit_defaults=True):
     names: dict[int, int] = {}
     asked_age: dict[int, int] = {}
     sale: int = 0
-    aware: int = 0
     surprise: int = 0
     encoded: int = 0
     left: int = 0

@@ -79,6 +79,7 @@ LINE_SIGNS: Final = frozenset(
 
 ONE_LINE: Final = "one_line"
 DISTINCT: Final = 2  # line signs, on as many messages: one line never alerts by itself
+CLEAR: Final = 0.6  # from which strength on a sign counts for the rule; two weak showings make one
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,8 +143,13 @@ def may_alert(weights: Weights, tally: Tally) -> bool:
     more = sum(weights.needs.get(code, 0) for code in tally.against)
     if tally.minor_request and not more:
         return True
-    distinct = sum(total > 0 for total in tally.signs.values())
+    distinct = clear(tally.signs)
     return distinct >= DISTINCT + more and tally.messages >= DISTINCT
+
+
+def clear(signs: dict[Sign, float]) -> int:
+    """Return how many signs were shown clearly enough to count for the rule."""
+    return sum(total >= CLEAR for total in signs.values())
 
 
 def _saturated(total: float, further: float) -> float:
