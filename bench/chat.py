@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -23,7 +23,7 @@ from chat_peer import FORMULA, LINEAR, Sentinel, linear, recall_at
 from measure import Figure, Options, cpu_rounds
 from tutela.chat import prototypes
 from tutela.chat.model import ConversationScore, Message
-from tutela.chat.prototypes import Likeness, Prototypes
+from tutela.chat.prototypes import Likeness, Prototypes, Sentences
 from tutela.chat.scorer import Parts, Scorer
 
 BATCH = 512
@@ -49,8 +49,8 @@ def _speed(options: Options) -> Iterator[Figure]:
     sentinel = Sentinel()
     rounds = 1 if options.quick else 5
     # What was encoded is remembered: each round begins with an empty memory, made beforehand.
-    file = prototypes.parse(prototypes.shipped_bytes())
-    fresh = [Prototypes(file) for _ in range(2 * rounds)]
+    files = prototypes.shipped()
+    fresh = [Prototypes(files) for _ in range(2 * rounds)]
     best = cpu_rounds(
         {
             "ours": lambda: _take(Scorer(plain), messages),
@@ -90,8 +90,8 @@ def _speed(options: Options) -> Iterator[Figure]:
 class _Listening(Prototypes):
     """Remembers what it is asked about."""
 
-    def __init__(self, file: prototypes.File) -> None:
-        super().__init__(file)
+    def __init__(self, files: Iterable[Sentences]) -> None:
+        super().__init__(files)
         self.asked: list[str] = []
 
     def like(self, texts: Sequence[str]) -> list[Likeness | None]:
@@ -101,7 +101,7 @@ class _Listening(Prototypes):
 
 def _gated(full: Parts, messages: Sequence[Message]) -> list[str]:
     """Return the texts of messages that go to the encoder, each once."""
-    listening = _Listening(prototypes.parse(prototypes.shipped_bytes()))
+    listening = _Listening(prototypes.shipped())
     _take(Scorer(_with(full, listening)), messages)
     return list(dict.fromkeys(listening.asked))
 
