@@ -33,9 +33,12 @@ lists.publish   . . . x . . . .
 lists.sync      . . . x . . x .
 lists.feedback  . . . x . . x .
 match           . . . x . . x .
+chat.score      . . . x . . x .
 nodes           . . . . x . . .
 nodes.ask       x . x x . . . .
 crawl           . . . x . . . x
+conversations.read x . . x . . . x
+conversations.work x . . . . . . x
 leads           . . . x . . . x
 accounts        . . . . x . . .
 policy          . . . . x . . .

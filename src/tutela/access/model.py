@@ -29,9 +29,12 @@ class Permission(enum.StrEnum):
     LISTS_SYNC = "lists.sync"  # get the entries of lists that one's organisation is a member of
     LISTS_FEEDBACK = "lists.feedback"  # confirm, dispute or report entries of such lists
     MATCH = "match"  # ask the matching service
+    CHAT_SCORE = "chat.score"  # send conversations to be scored
     NODES = "nodes"  # partner nodes: whom to trust, and with what
     NODES_ASK = "nodes.ask"  # (team) ask partner nodes about media of a case
     CRAWL = "crawl"  # (team) ask for crawl orders; start, pause, stop and report crawls
+    CONVERSATIONS_READ = "conversations.read"  # (team) conversations with signs of risk, logged
+    CONVERSATIONS_WORK = "conversations.work"  # (team) take them in, say of them, hand over
     LEADS = "leads"  # (team) see observations, rank accounts, link them, ask for a release
     ACCOUNTS = "accounts"  # invite, close, ask for roles
     POLICY = "policy"  # rules of this installation, scheme profiles
@@ -53,6 +56,8 @@ ALLOWED: Final[dict[Role, frozenset[Permission]]] = {
         Permission.EXPORT_MEDIA,
         Permission.LISTS_READ,
         Permission.NODES_ASK,
+        Permission.CONVERSATIONS_READ,
+        Permission.CONVERSATIONS_WORK,
     },
     Role.GRADER: _EVERYBODY
     | {
@@ -90,9 +95,11 @@ ALLOWED: Final[dict[Role, frozenset[Permission]]] = {
         Permission.LISTS_SYNC,
         Permission.LISTS_FEEDBACK,
         Permission.MATCH,
+        Permission.CHAT_SCORE,
         Permission.NODES_ASK,
         Permission.CRAWL,
         Permission.LEADS,
+        Permission.CONVERSATIONS_READ,
     },
     Role.ADMINISTRATOR: _EVERYBODY
     | {
@@ -110,6 +117,7 @@ ALLOWED: Final[dict[Role, frozenset[Permission]]] = {
         Permission.LISTS_SYNC,
         Permission.LISTS_FEEDBACK,
         Permission.MATCH,
+        Permission.CHAT_SCORE,
     },
     # Looks at sites and accounts, at no picture: no clear view, no grade.
     Role.INVESTIGATOR: _EVERYBODY
@@ -122,6 +130,8 @@ ALLOWED: Final[dict[Role, frozenset[Permission]]] = {
         Permission.LISTS_READ,
         Permission.CRAWL,
         Permission.LEADS,
+        Permission.CONVERSATIONS_READ,
+        Permission.CONVERSATIONS_WORK,
     },
 }
 
@@ -140,5 +150,7 @@ OF_A_CASE: Final = frozenset(
         Permission.NODES_ASK,
         Permission.CRAWL,
         Permission.LEADS,
+        Permission.CONVERSATIONS_READ,
+        Permission.CONVERSATIONS_WORK,
     }
 )

@@ -63,6 +63,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
         other: Towards whom.
         points: Of the pair, now.
         shown: What the message showed.
+        message: The `id` of the message; it may be the other's, where that one states an age.
         crossed: Whether the pair reached the point with this message, for the first time.
     """
 
@@ -71,6 +72,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     other: str
     points: float
     shown: tuple[Shown, ...] = ()
+    message: str = ""
     crossed: bool = False
 
 
@@ -321,6 +323,7 @@ class Scorer:
             other=talk.speakers[pair.other].author,
             points=points,
             shown=tuple(one for one, _ in shown),
+            message=message.id,
             crossed=crossed,
         )
 
@@ -418,13 +421,13 @@ def _without_encoder() -> Parts:
 
 @cache
 def _with_encoder() -> Parts:
-    return _parts(Prototypes(prototypes.parse(prototypes.shipped_bytes())))
+    return _parts(Prototypes(prototypes.shipped()))
 
 
 def _parts(model: Prototypes | None) -> Parts:
     files = [*lexicon.shipped_bytes().values(), weighing.shipped_bytes()]
     if model is not None:
-        files.append(prototypes.shipped_bytes())
+        files += prototypes.shipped_bytes().values()
     digest = hashlib.sha256()
     for data in files:
         digest.update(hashlib.sha256(data).digest())
