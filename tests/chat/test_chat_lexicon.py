@@ -93,7 +93,8 @@ def test_any_text_is_split_and_searched(text):
 
 
 @pytest.mark.parametrize(
-    "unit", ["send me pic ", "how old ", "dont tell ", "you ", "if you dont ", "i will send it ", "a"]
+    "unit",
+    ["send me pic ", "how old ", "dont tell ", "you ", "if you dont ", "i will send it ", "a"],
 )
 def test_long_hostile_texts_are_searched_in_linear_time(unit):
     rules = lexicon.shipped()
@@ -110,7 +111,17 @@ def test_long_hostile_texts_are_searched_in_linear_time(unit):
 
 @pytest.mark.parametrize(
     "line",
-    ["", "[a] b", "a ..9 b", "{none} a", "a.*b", "(a+)+", " ".join("abcdefghijk"), "a ..x b", "a|{b c"],
+    [
+        "",
+        "[a] b",
+        "a ..9 b",
+        "{none} a",
+        "a.*b",
+        "(a+)+",
+        " ".join("abcdefghijk"),
+        "a ..x b",
+        "a|{b c",
+    ],
 )
 def test_a_pattern_that_does_not_hold_is_refused(line):
     with pytest.raises(SettingsError):

@@ -91,7 +91,9 @@ def test_too_long_a_text_is_cut():
     assert len(normalise("a b" * TEXT_CHARS).text) <= TEXT_CHARS
 
 
-@pytest.mark.parametrize("unit", ["a ", "p.", "1a", "🎁", "ﷺ", "аb", "oo0", "@a.", "'", "\u0301", "x y "])
+@pytest.mark.parametrize(
+    "unit", ["a ", "p.", "1a", "🎁", "ﷺ", "аb", "oo0", "@a.", "'", "\u0301", "x y "]
+)
 def test_hostile_texts_stay_linear(unit):
     def spent(count):
         text = (unit * count)[:count]
@@ -107,5 +109,9 @@ def test_hostile_texts_stay_linear(unit):
 
 def test_every_character_there_is_does_not_fill_the_memory():
     for first in range(0x100, 0x12FFF, 1000):
-        normalise("".join(map(chr, range(first, first + 1000))).encode("utf-16", "ignore").decode("utf-16"))
+        normalise(
+            "".join(map(chr, range(first, first + 1000)))
+            .encode("utf-16", "ignore")
+            .decode("utf-16")
+        )
     assert len(_CHARACTERS) <= 51_000

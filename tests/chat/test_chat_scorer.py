@@ -75,7 +75,12 @@ def test_a_minor_by_the_platforms_word():
 
 
 def test_an_adult_is_told_from_a_minor():
-    lines = ("a: how old are you", "b: i'm 34", "a: send me a pic of you", "a: do you have snapchat")
+    lines = (
+        "a: how old are you",
+        "b: i'm 34",
+        "a: send me a pic of you",
+        "a: do you have snapchat",
+    )
     assert "other_adult" in scored(*lines).pairs[0].against
     assert not scored(*lines).alert
 
@@ -128,7 +133,7 @@ def test_each_shown_sign_points_into_its_message():
 
 def interleaved():
     rest = [list(messages) for name in ("risk", "harmless") for _, messages in dialogues(name)]
-    chance = random.Random(5)  # noqa: S311 - an order of messages
+    chance = random.Random(5)
     while rest:
         one = chance.choice(rest)
         yield one.pop(0)
@@ -201,7 +206,9 @@ def test_hostile_conversations_end_in_a_score():
     scorer = Scorer(PLAIN)
     for at in range(3_000):
         scorer.take(Message(conversation="c", id=str(at), author="ab"[at % 2], text="x"))
-    scorer.take(Message(conversation="c", id="long", author="a", text="send me a pic of you " * 900))
+    scorer.take(
+        Message(conversation="c", id="long", author="a", text="send me a pic of you " * 900)
+    )
     scorer.take(Message(conversation="c", id="", author="", text="joined", system=True))
     scorer.take(Message(conversation="c", id="e", author="a"))
     assert scorer.close("c").messages == 3_003
