@@ -47,7 +47,7 @@ def test_each_language_has_rules_for_each_sign_of_a_line():
         ("h o w  o l d are you", Sign.AGE),
         ("hoooow old are you", Sign.AGE),
         ("are you a1one", Sign.ALONE),
-        ("ＤＯＮＴ tell your mum", Sign.SECRECY),
+        ("\uff24\uff2f\uff2e\uff34 tell your mum", Sign.SECRECY),
         ("loesch unseren chat", Sign.SECRECY),
         ("why don't you send me a pic of you", Sign.PICTURE),
     ],

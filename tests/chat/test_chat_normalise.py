@@ -19,8 +19,8 @@ from tutela.chat.normalise import _CHARACTERS, _EXPANDED, normalise
         ("p!c now!", "pic now!"),
         ("p i c s pls", "pics pls"),
         ("p.i.c", "pic"),
-        ("𝓈𝑒𝓃𝒹 𝓂𝑒", "send me"),
-        ("ｓｅｎｄ", "send"),
+        ("𝓈𝑒𝓃𝒹 𝓂𝑒", "send me"),  # noqa: RUF001 - styled letters are the point
+        ("ｓｅｎｄ", "send"),  # noqa: RUF001 - likewise
         ("sеnd рic", "send pic"),  # noqa: RUF001 - Cyrillic letters are the point
         ("pi\u200bc", "pic"),
         ("p̷̛i̶c̵", "pic"),
@@ -92,7 +92,7 @@ def test_too_long_a_text_is_cut():
 
 
 @pytest.mark.parametrize(
-    "unit", ["a ", "p.", "1a", "🎁", "ﷺ", "аb", "oo0", "@a.", "'", "\u0301", "x y "]
+    "unit", ["a ", "p.", "1a", "🎁", "ﷺ", "\u0430b", "oo0", "@a.", "'", "\u0301", "x y "]
 )
 def test_hostile_texts_stay_linear(unit):
     def spent(count):
@@ -109,9 +109,6 @@ def test_hostile_texts_stay_linear(unit):
 
 def test_every_character_there_is_does_not_fill_the_memory():
     for first in range(0x100, 0x12FFF, 1000):
-        normalise(
-            "".join(map(chr, range(first, first + 1000)))
-            .encode("utf-16", "ignore")
-            .decode("utf-16")
-        )
+        chars = "".join(map(chr, range(first, first + 1000)))
+        normalise(chars.encode("utf-16", "ignore").decode("utf-16"))
     assert len(_CHARACTERS) <= 51_000

@@ -51,8 +51,10 @@ def test_several_signs_alert_with_their_reasons():
 
 
 def test_one_line_never_alerts_whatever_it_holds():
-    lines = ("how old are you, are you alone, send me a pic of you, don't tell your mum, or i'll"
-             " show everyone your pics, prove it, i can pick you up, do you have snapchat")  # fmt: skip
+    lines = (
+        "how old are you, are you alone, send me a pic of you, don't tell your mum, or i'll show"
+        " everyone your pics, prove it, i can pick you up, do you have snapchat"
+    )
     score = scored(f"a: {lines}", "b: what")
     assert score.pairs[0].points > 10
     assert not score.alert

@@ -85,7 +85,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         common: Frequent words, which are no good to search for first.
         negations: Words that turn round what follows, ...
         suggestions: ... unless one of these stands before: "why don't you ...".
-        carried: Words that may stand between a "not" and what it turns round: "don't send me a ...".
+        carried: Words that may stand between a "not" and what it turns round: "don't send a ..."
         still: Classes that still every rule for a sign, as `Rule.unless` does.
         classes: Words and phrases by name, separated by `|`.
         rule: The rules.
