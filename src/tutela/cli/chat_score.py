@@ -15,7 +15,6 @@ import msgspec
 from cyclopts import Parameter
 
 from tutela.casework import case as cases
-from tutela.chat import budget as budgets
 from tutela.chat import keeping, run
 from tutela.chat.attached import Attached
 from tutela.chat.keeping import Desk, Keeper
@@ -122,9 +121,11 @@ def score(
         show = output.writer(format_, rows.line, rows.COLUMNS)
         if format_ == "text":
             print(rows.WARNING)
-        for row in _conversations(of, _read(reader, desk), result.first, text=not no_text, names=names):
+        for row in _conversations(
+            of, _read(reader, desk), result.chosen.shown, text=not no_text, names=names
+        ):
             show(row)
-    show(rows.budget(budgets.of(result, budget, point, calm)))
+    show(rows.budget(budget, result.chosen, calm))
     show(rows.totals(result.totals, basis, point, parts.digest))
     return 1 if _is_incomplete(result.totals) else 0
 
@@ -188,9 +189,7 @@ def _desk(office: Office, case: str, stack: contextlib.ExitStack) -> Desk:
     return Desk(office.database, Words(stack.enter_context(vault)), office.who, case_id)
 
 
-def _read(
-    reader: Reader, desk: Desk | None
-) -> Callable[[_Of], Iterator[Sequence[Message | Left]]]:
+def _read(reader: Reader, desk: Desk | None) -> Callable[[_Of], Iterator[Sequence[Message | Left]]]:
     def read(source: _Of) -> Iterator[Sequence[Message | Left]]:
         if isinstance(source, Source):
             yield from reader.read(source)
@@ -223,9 +222,7 @@ class _KeptObserved:
         self._keeper.take(some, self._source.posts)
 
 
-def _keep(
-    desk: Desk, settings: Settings, parts: Parts, point: float
-) -> Callable[[_Of], run.Kept]:
+def _keep(desk: Desk, settings: Settings, parts: Parts, point: float) -> Callable[[_Of], run.Kept]:
     measure = Measure(sha256=bytes.fromhex(parts.digest), point=point)
     days = timedelta(days=settings.crawl.keep_days)
 
