@@ -91,7 +91,8 @@ def score(points: float = 12.0, *, alert: bool = True, author: str = "ann") -> C
 
 def rows(desk, table):
     with desk.database.read() as tx:
-        return tx.execute(select(table.__table__)).all()
+        key = table.__table__.primary_key.columns
+        return tx.execute(select(table.__table__).order_by(*key)).all()
 
 
 def test_a_source_comes_in_with_what_was_left_out_and_its_score(desk):
