@@ -33,6 +33,7 @@ lists.publish   . . . x . . . .
 lists.sync      . . . x . . x .
 lists.feedback  . . . x . . x .
 match           . . . x . . x .
+chat.score      . . . x . . x .
 nodes           . . . . x . . .
 nodes.ask       x . x x . . . .
 crawl           . . . x . . . x

@@ -13,6 +13,7 @@ from tutela.api import app
 from tutela.store import Database
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "chat" / "training"))
 
 import api_support
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from dataclasses import replace
 
+import api_support
 import httpx
 import pytest
 from api_support import digest
+from chat_corpus_support import PARTS, PlainScorer
 from client_support import drawn
 
+from tutela.chat import service as chats
 from tutela.client import AsyncClient, Client, Wait
+from tutela.core.chat_settings import ChatSettings
+from tutela.core.chatting import Message
 from tutela.core.errors import AccessError, ConflictError, InputError, ServiceError
 from tutela.core.hit import Strength
 from tutela.core.media import PDQ, Digests, Fingerprint
@@ -203,3 +209,47 @@ def test_another_prefix_length_is_learnt(facing):
     line = Changing()
     assert facing(line).look_up([hashlib.sha256(b"x").digest()]) == [[]]
     assert line.asked == 4
+
+
+@pytest.fixture(params=["waiting", "awaited"])
+def chatter(request, embedded, tmp_path):
+    """Each client in turn, at a service that scores conversations."""
+    exchange = api_support.build(embedded, tmp_path)
+    scoring = ChatSettings(enabled=True, legal_basis="invented for tests", retention_days=1)
+    service = chats.Service(scoring, PlainScorer, PARTS)
+    exchange.desk = replace(exchange.desk, chat=service)
+    with api_support.Serving(exchange) as address:
+        yield from opened(request.param, address, exchange.members["platform"].token)
+
+
+def test_conversations_are_scored_told_and_forgotten(chatter):
+    texts = ["how old are you", "hello", "are you alone", "send a picture", "the other app"]
+    messages = [
+        Message(conversation="room/1", id=str(number), author="a", text=text)
+        for number, text in enumerate(texts * 60)
+    ]
+    answers = chatter.chat(messages)
+    assert [one.id for one in answers] == [one.id for one in messages]
+    assert sum(one.crossed for one in answers) == 1
+    assert chatter.conversation("room/1").messages == 300
+    chatter.forget("room/1")
+    with pytest.raises(AccessError) as refused:
+        chatter.conversation("room/1")
+    assert refused.value.code == "not_found"
+
+
+@pytest.mark.parametrize("kind", ["waiting", "awaited"])
+@pytest.mark.parametrize(("status", "tries"), [(503, 3), (502, 1), (None, 1)])
+def test_messages_are_not_sent_twice_unless_they_were_refused(kind, status, tries):
+    asked = []
+
+    def answer(request):
+        asked.append(request)
+        if status is None:
+            raise httpx.ReadError("gone", request=request)
+        return httpx.Response(status)
+
+    for client in opened(kind, "http://service", "token", httpx.MockTransport(answer)):
+        with pytest.raises(ServiceError):
+            client.chat([Message(conversation="c", id="m", author="a")])
+    assert len(asked) == tries

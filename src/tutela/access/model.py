@@ -29,6 +29,7 @@ class Permission(enum.StrEnum):
     LISTS_SYNC = "lists.sync"  # get the entries of lists that one's organisation is a member of
     LISTS_FEEDBACK = "lists.feedback"  # confirm, dispute or report entries of such lists
     MATCH = "match"  # ask the matching service
+    CHAT_SCORE = "chat.score"  # send conversations to be scored
     NODES = "nodes"  # partner nodes: whom to trust, and with what
     NODES_ASK = "nodes.ask"  # (team) ask partner nodes about media of a case
     CRAWL = "crawl"  # (team) ask for crawl orders; start, pause, stop and report crawls
@@ -94,6 +95,7 @@ ALLOWED: Final[dict[Role, frozenset[Permission]]] = {
         Permission.LISTS_SYNC,
         Permission.LISTS_FEEDBACK,
         Permission.MATCH,
+        Permission.CHAT_SCORE,
         Permission.NODES_ASK,
         Permission.CRAWL,
         Permission.LEADS,
@@ -115,6 +117,7 @@ ALLOWED: Final[dict[Role, frozenset[Permission]]] = {
         Permission.LISTS_SYNC,
         Permission.LISTS_FEEDBACK,
         Permission.MATCH,
+        Permission.CHAT_SCORE,
     },
     # Looks at sites and accounts, at no picture: no clear view, no grade.
     Role.INVESTIGATOR: _EVERYBODY

@@ -9,6 +9,7 @@ from litestar import Request
 from litestar.datastructures import State
 
 from tutela.api.limits import Limits
+from tutela.chat import service
 from tutela.core.errors import AccessError, ServiceError
 from tutela.core.principal import Principal
 from tutela.core.settings import Settings
@@ -27,7 +28,7 @@ class Desk:
     """One running API server.
 
     `library`, `matching` and `prefixes` are None where no list was imported or published yet,
-    `hasher` where the operator takes no files.
+    `hasher` where the operator takes no files, `chat` where no conversations are scored.
     """
 
     settings: Settings
@@ -36,6 +37,7 @@ class Desk:
     matching: Matching | None = None
     prefixes: Prefixes | None = None
     hasher: Hasher | None = None
+    chat: service.Service | None = None
 
 
 def desk(request: Asked) -> Desk:
@@ -72,6 +74,19 @@ def prefixes(request: Asked) -> Prefixes:
         ServiceError: as `matching`.
     """
     return _there(desk(request).prefixes)
+
+
+def chat(request: Asked) -> service.Service:
+    """Return what scores conversations.
+
+    Raises:
+        ServiceError: code `chat_off`, `chat_no_basis` or `chat_closed`: it does not here.
+    """
+    found = desk(request).chat
+    if found is None:
+        service.require_basis(desk(request).settings.chat)
+        raise ServiceError("conversations are not scored here now", code="chat_closed")
+    return found
 
 
 def _there(found: T | None) -> T:

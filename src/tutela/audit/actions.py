@@ -97,6 +97,9 @@ _MATCHING: Mapping[str, str] = {
     "entry.released": "The owner of a list let an entry answer again.",
     "prefix.enumerated": "A member asked for too many prefixes of digests: refused for the day.",
 }
+_SCORING: Mapping[str, str] = {
+    "chat.service_started": "Conversations are scored for programs; the legal basis is beside.",
+}
 _EXCHANGE: Mapping[str, str] = {
     "list.created": "A list was made; its name is kept beside the log.",
     "list.closed": "Nothing more is added to a list.",
@@ -215,6 +218,7 @@ GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
     "Series, victims, tags and notes": _LEADS,
     "Exchange of lists": _EXCHANGE,
     "Matching for platforms": _MATCHING,
+    "Scoring of conversations for platforms": _SCORING,
     "Publications and subscriptions": _PUBLICATION,
     "Partner nodes": _FEDERATION,
     "Observations": _OBSERVATIONS,

@@ -19,7 +19,7 @@ from tutela.access import seal
 from tutela.api import app as programs
 from tutela.api.office import Desk
 from tutela.audit import checkpoint
-from tutela.cli import serve_nodes
+from tutela.cli import serve_chat, serve_nodes
 from tutela.cli.list_publish import ceremony_of
 from tutela.core import settings as core_settings
 from tutela.core.errors import ServiceError, TutelaError, UsageError
@@ -102,14 +102,18 @@ def _serve_programs(settings: Settings) -> int:
         require_current(database)
         stack.enter_context(_every(often, "the publication was not signed anew", renew))
         stack.enter_context(_watched(database))
-        desk = Desk(settings, database, hasher=hasher)
+        chat = serve_chat.scoring(settings.chat, database)
+        if chat is not None:
+            said = "idle conversations were not forgotten"
+            stack.enter_context(_every(LOOK_S, said, chat.sweep))
+        desk = Desk(settings, database, hasher=hasher, chat=chat)
         if settings.library.path.exists():
             library = Library.open(settings.library.path)
             matching = Matching(library, database, settings.match)
             prefixes = Prefixes(matching, database, settings.match)
             matching.prewarm()
             stack.enter_context(Keeper([matching.settle, prefixes.settle]))
-            desk = Desk(settings, database, library, matching, prefixes, hasher)
+            desk = Desk(settings, database, library, matching, prefixes, hasher, chat)
         _settle()
         _run(programs.build(desk), settings.api)
     return 0

@@ -12,6 +12,7 @@ import httpx
 from tutela.client import calls
 from tutela.client.calls import Call, Wait
 from tutela.client.plans import Came, Plan, Plans
+from tutela.core import chatting
 from tutela.core.feedback import Saying
 from tutela.core.matching import Answer
 from tutela.core.matching import Known as Content
@@ -76,6 +77,22 @@ class Client:
         """Confirm or dispute an entry of a list, or report it as a false positive."""
         saying = Saying(verdict, algorithm, tuple(reasons), note)
         self._run(self._plans.do(calls.feedback(name, entry, saying)))
+
+    def chat(self, messages: Sequence[chatting.Message]) -> list[chatting.Answered]:
+        """Have messages scored, in their order; return an answer for each.
+
+        Where no answer came it is not known whether they were: forget the conversations, and send
+        them again from the start.
+        """
+        return self._run(self._plans.chat(messages))
+
+    def conversation(self, name: str) -> chatting.Standing:
+        """Return what a conversation adds up to; code `not_found` where nothing is known of it."""
+        return self._run(self._plans.do(calls.conversation(name)))
+
+    def forget(self, name: str) -> None:
+        """Let the service forget a conversation."""
+        self._run(self._plans.do(calls.forget(name)))
 
     def _run(self, plan: Plan[T]) -> T:
         came: Came = None
@@ -153,6 +170,22 @@ class AsyncClient:
         """Confirm or dispute an entry of a list, or report it as a false positive."""
         saying = Saying(verdict, algorithm, tuple(reasons), note)
         await self._run(self._plans.do(calls.feedback(name, entry, saying)))
+
+    async def chat(self, messages: Sequence[chatting.Message]) -> list[chatting.Answered]:
+        """Have messages scored, in their order; return an answer for each.
+
+        Where no answer came it is not known whether they were: forget the conversations, and send
+        them again from the start.
+        """
+        return await self._run(self._plans.chat(messages))
+
+    async def conversation(self, name: str) -> chatting.Standing:
+        """Return what a conversation adds up to; code `not_found` where nothing is known of it."""
+        return await self._run(self._plans.do(calls.conversation(name)))
+
+    async def forget(self, name: str) -> None:
+        """Let the service forget a conversation."""
+        await self._run(self._plans.do(calls.forget(name)))
 
     async def _run(self, plan: Plan[T]) -> T:
         came: Came = None

@@ -8,11 +8,12 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
+from urllib.parse import quote
 
 import httpx
 import msgspec
 
-from tutela.core import matchform, prefixes
+from tutela.core import chatting, matchform, prefixes
 from tutela.core.errors import (
     AccessError,
     ConflictError,
@@ -31,6 +32,8 @@ JSON = "application/json"
 BATCH = 256  # contents in one request
 # The service had no time, or somebody on the way; asking again may help.
 AGAIN = frozenset({429, 502, 503, 504})
+# Of these it is sure that nothing was done.
+REFUSED = frozenset({429, 503})
 _encode = msgspec.json.Encoder().encode
 
 
@@ -43,6 +46,7 @@ class Call(msgspec.Struct, Generic[T], frozen=True):
     content: bytes = b""
     media_type: str = JSON
     params: tuple[tuple[str, str], ...] = ()
+    once: bool = False  # what would count twice is not sent again when no answer came
 
 
 class Wait(msgspec.Struct, frozen=True):
@@ -134,6 +138,23 @@ def feedback(name: str, entry: int, saying: Saying) -> Call[dict[str, bool]]:
     return Call("POST", path, _truths, _encode(saying))
 
 
+def chat(messages: Sequence[chatting.Message]) -> Iterator[Call[list[chatting.Answered]]]:
+    """Yield the requests that have messages scored, in their order."""
+    for begin in range(0, len(messages), BATCH):
+        body = msgspec.json.Encoder().encode_lines(messages[begin : begin + BATCH])
+        yield Call("POST", "/v1/chat", _answered, body, chatting.LINES, once=True)
+
+
+def conversation(name: str) -> Call[chatting.Standing]:
+    """Return the request for what a conversation adds up to."""
+    return Call("GET", f"/v1/chat/{quote(name)}", _standing)
+
+
+def forget(name: str) -> Call[dict[str, bool]]:
+    """Return the request to forget a conversation."""
+    return Call("DELETE", f"/v1/chat/{quote(name)}", _truths)
+
+
 def result(call: Call[T], response: httpx.Response) -> T:
     """Return what a response says.
 
@@ -181,5 +202,9 @@ def unreachable(error: Exception) -> ServiceError:
 
 _answer: Callable[[bytes], Answer] = msgspec.json.Decoder(Answer).decode
 _terms: Callable[[bytes], Terms] = msgspec.json.Decoder(Terms).decode
+_answered: Callable[[bytes], list[chatting.Answered]] = msgspec.json.Decoder(
+    chatting.Answered
+).decode_lines
+_standing: Callable[[bytes], chatting.Standing] = msgspec.json.Decoder(chatting.Standing).decode
 _rows: Callable[[bytes], PrefixAnswer] = msgspec.json.Decoder(PrefixAnswer).decode
 _truths: Callable[[bytes], Any] = msgspec.json.Decoder(dict[str, bool]).decode

@@ -13,6 +13,7 @@ import httpx
 
 from tutela.client import calls
 from tutela.client.calls import Call, Wait
+from tutela.core import chatting
 from tutela.core.errors import ConflictError, InputError
 from tutela.core.matching import Answer, Answered
 from tutela.core.matching import Known as Content
@@ -42,6 +43,13 @@ class Plans:
             answered += answer.contents
         return Answer(min(generations, default=0), tuple(answered))
 
+    def chat(self, messages: Sequence[chatting.Message]) -> Plan[list[chatting.Answered]]:
+        """Have messages scored in batches, in their order."""
+        answered: list[chatting.Answered] = []
+        for call in calls.chat(messages):
+            answered += yield from self.do(call)
+        return answered
+
     def look_up(self, digests: Sequence[bytes], algorithm: str) -> Plan[list[list[Known]]]:
         """Ask for digests by prefix, once more where prefixes have another length now."""
         try:
@@ -68,13 +76,13 @@ class Plans:
             turn += 1
             came = yield call
             if isinstance(came, httpx.Response):
-                again = came.status_code in calls.AGAIN
+                again = came.status_code in (calls.REFUSED if call.once else calls.AGAIN)
                 pause_s = self._wait.before(turn, came.headers) if again else None
                 if pause_s is None:
                     return calls.result(call, came)
             else:
                 assert came is not None, "a client gives back what came of a call"
-                pause_s = self._wait.before(turn, None)
+                pause_s = None if call.once else self._wait.before(turn, None)
                 if pause_s is None:
                     raise calls.unreachable(came) from came
             yield pause_s

@@ -13,6 +13,7 @@ from typing import Annotated, Any, get_type_hints
 
 import msgspec
 
+from tutela.core.chat_settings import ChatSettings
 from tutela.core.crawl_settings import CrawlSettings
 from tutela.core.errors import SettingsError
 from tutela.core.homes import config_home, data_home, state_home
@@ -332,6 +333,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     federation: FederationSettings = msgspec.field(default_factory=FederationSettings)
     crawl: CrawlSettings = msgspec.field(default_factory=CrawlSettings)
     leads: LeadsSettings = msgspec.field(default_factory=LeadsSettings)
+    chat: ChatSettings = msgspec.field(default_factory=ChatSettings)
     cli: CliSettings = msgspec.field(default_factory=CliSettings)
 
 

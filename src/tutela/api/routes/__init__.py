@@ -5,6 +5,7 @@ from __future__ import annotations
 from litestar.handlers import HTTPRouteHandler
 
 from tutela.api.routes import (
+    chat,
     feed,
     graph,
     hma,
@@ -22,6 +23,7 @@ ROUTES: list[HTTPRouteHandler] = [
     *status.ROUTES,
     *match.ROUTES,
     *prefix.ROUTES,
+    *chat.ROUTES,
     *lists.ROUTES,
     *openapi.ROUTES,
     *ncmec.ROUTES,

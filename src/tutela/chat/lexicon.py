@@ -1,0 +1,299 @@
+"""Rules that say which sign a message shows: reviewed data by language, all looked up together.
+
+A text is split into words once; only rules of which a rare word occurs are tried. Rules say what a
+message asks for or does, never who somebody is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from functools import cache
+from importlib import resources
+from typing import Annotated, Final
+
+import msgspec
+
+from tutela.chat.model import Sign
+from tutela.chat.normalise import Normalised, normalise
+from tutela.chat.pattern import Pattern, Phrase, compile_pattern, phrases_of
+from tutela.core.errors import SettingsError
+
+LANGUAGES: Final = ("en", "de", "es", "fr")
+_WORD: Final = re.compile(r"[^\W_]+")
+_WORD_AT: Final = re.compile(r"[^\W_]+(?:'+[^\W_]+)*")
+_DOUBLE: Final = re.compile(r"([^\W\d_])\1")
+_NEAR: Final = 2  # words before a match in which a "not" turns it round
+_AROUND: Final = (3, 5)  # words before and behind a match that are near it
+
+
+class Note(StrEnum):
+    """What else a message may show: no sign, but it counts for how signs are read."""
+
+    REFUSAL = "refusal"
+    KIN = "kin"  # speaks as one of the family, or to one
+    HOME = "home"  # says mum, not your mum: lives with them
+    ROLE = "role"  # speaks as, or to, a teacher, a trainer, a doctor; of lessons, training, treatment
+    SALE = "sale"
+    AWARE = "aware"  # speaks about staying safe
+    SURPRISE = "surprise"  # a present, a party
+    QUESTION = "question"
+    AGE_ASKED = "age_asked"  # the bare "and you?" after an age
+    ADULT = "adult"  # speaks of own children, a job, a spouse
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One rule as a file has it.
+
+    Attributes:
+        id: `en.picture.3`.
+        sign: What it shows, or
+        note: what else it shows.
+        strength: How much of a full showing it is.
+        patterns: Any of which must match; see `tutela.chat.pattern`.
+        unless: Classes, a word of which in the message stills the rule.
+        negated: Whether a "not" right before it stills it.
+        not_near: Classes, a word of which in the match or just around it stills it.
+        not_after: Classes, a word of which right before it stills it.
+        yes: Mild texts that must match.
+        no: Mild texts that must not.
+        why: What a reviewer should know.
+    """
+
+    id: Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2}\.[a-z_]+\.[0-9]+$")]
+    patterns: tuple[str, ...]
+    yes: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+    no: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+    sign: Sign | None = None
+    note: Note | None = None
+    strength: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
+    unless: tuple[str, ...] = ()
+    negated: bool = True
+    not_near: tuple[str, ...] = ()
+    not_after: tuple[str, ...] = ()
+    why: str = ""
+
+
+class File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A language's file.
+
+    Attributes:
+        language: Two letters.
+        common: Frequent words, which are no good to search for first.
+        negations: Words that turn round what follows, ...
+        suggestions: ... unless one of these stands before: "why don't you ...".
+        still: Classes that still every rule for a sign, as `Rule.unless` does.
+        classes: Words and phrases by name, separated by `|`.
+        rule: The rules.
+        spellings: Other ways to write a word of the file, folded: `fuer` for `fur`.
+    """
+
+    language: str
+    common: str
+    negations: str
+    suggestions: str
+    still: tuple[str, ...]
+    classes: dict[str, str]
+    rule: tuple[Rule, ...]
+    spellings: dict[str, str] = {}
+
+
+class Hit(msgspec.Struct, frozen=True, gc=False):
+    """A rule that matched; `start` and `end` are words."""
+
+    rule: Rule
+    start: int
+    end: int
+
+
+class Split(msgspec.Struct, frozen=True, gc=False):
+    """A text as the lexicon reads it.
+
+    Attributes:
+        folded: The text.
+        words: Of it, without apostrophes.
+        present: The same, each once.
+    """
+
+    folded: Normalised
+    words: list[str]
+    present: set[str]
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Return the characters of the original text that words from `start` to `end` span."""
+        if end <= start or start >= len(self.words):
+            return 0, self.folded.offsets[-1]
+        matches = list(_WORD_AT.finditer(self.folded.text))
+        last = min(end, len(matches)) - 1
+        return self.folded.original(matches[min(start, last)].start(), matches[last].end())
+
+
+class _Compiled(msgspec.Struct, frozen=True, gc=False):
+    rule: Rule
+    pattern: Pattern
+    unless: frozenset[str]
+    negations: frozenset[str]
+    suggestions: frozenset[str]
+    not_near: frozenset[str]
+    not_after: frozenset[str]
+
+
+class Lexicon:
+    """All rules of some files, compiled.
+
+    Raises:
+        SettingsError: a file does not hold, or two rules have one id.
+    """
+
+    def __init__(self, files: Iterable[File]) -> None:
+        self.rules: dict[str, Rule] = {}
+        self._by_word: dict[str, tuple[_Compiled, ...]] = {}
+        vocabulary: set[str] = set()
+        by_word: dict[str, list[_Compiled]] = {}
+        self._spellings: dict[str, str] = {}
+        for file in files:
+            self._spellings |= file.spellings
+            for one in _compiled(file, self.rules):
+                vocabulary.update(*one.pattern.needed)
+                for part in one.pattern.parts:
+                    for phrases in part.phrases.values():
+                        vocabulary.update(*phrases)
+                    vocabulary |= part.firsts
+                for word in one.pattern.anchor:
+                    by_word.setdefault(word, []).append(one)
+        self._by_word = {word: tuple(some) for word, some in by_word.items()}
+        self._anchors = frozenset(self._by_word)
+        self._aliases = _aliases(vocabulary)
+
+    def split(self, text: str) -> Split:
+        """Fold a text and split it into words."""
+        folded = normalise(text)
+        plain = folded.text.replace("'", "") if "'" in folded.text else folded.text
+        words = _WORD.findall(plain)
+        if folded.altered:
+            words = [self._aliases.get(word) or self._shortened(word) for word in words]
+        present = set(words)
+        if not self._spellings.keys().isdisjoint(present):
+            words = [self._spellings.get(word, word) for word in words]
+            present = set(words)
+        return Split(folded, words, present)
+
+    def find(self, split: Split) -> list[Hit]:
+        """Return the rules that match a text, each at most once, in the order of their places."""
+        anchors = self._anchors & split.present
+        if not anchors:
+            return []
+        words, present = split.words, split.present
+        places = _places(words)
+        hits: dict[str, Hit] = {}
+        for word in anchors:
+            for one in self._by_word[word]:
+                if not one.pattern.possible(present) or not one.unless.isdisjoint(present):
+                    continue
+                span = one.pattern.find(words, places)
+                if span is None or _stilled(one, words, *span):
+                    continue
+                before = hits.get(one.rule.id)
+                if before is None or span < (before.start, before.end):
+                    hits[one.rule.id] = Hit(one.rule, *span)
+        return sorted(hits.values(), key=lambda hit: (hit.start, hit.end, hit.rule.id))
+
+    def _shortened(self, word: str) -> str:
+        """Read a stretched word as the one that the lexicon knows, if there is one."""
+        return self._aliases.get(_DOUBLE.sub(r"\1", word), word) if _DOUBLE.search(word) else word
+
+
+def _places(words: Sequence[str]) -> Mapping[str, Sequence[int]]:
+    places: dict[str, list[int]] = {}
+    for at, word in enumerate(words):
+        places.setdefault(word, []).append(at)
+    return places
+
+
+def _stilled(one: _Compiled, words: Sequence[str], start: int, end: int) -> bool:
+    if one.not_after and not one.not_after.isdisjoint(words[max(0, start - 1) : start]):
+        return True
+    around = words[max(0, start - _AROUND[0]) : end + _AROUND[1]]
+    if one.not_near and not one.not_near.isdisjoint(around):
+        return True
+    if not one.rule.negated:
+        return False
+    before = words[max(0, start - _NEAR) : start]
+    return not one.negations.isdisjoint(before) and one.suggestions.isdisjoint(
+        words[max(0, start - _NEAR - 1) : start]
+    )
+
+
+def _compiled(file: File, rules: dict[str, Rule]) -> Iterable[_Compiled]:
+    classes: dict[str, Sequence[Phrase]] = {
+        name: phrases_of(text) for name, text in file.classes.items()
+    }
+    common = frozenset(word for phrase in phrases_of(file.common) for word in phrase)
+    negations = frozenset(word for phrase in phrases_of(file.negations) for word in phrase)
+    suggestions = frozenset(word for phrase in phrases_of(file.suggestions) for word in phrase)
+    for rule in file.rule:
+        if rule.id in rules or (rule.sign is None) == (rule.note is None):
+            raise SettingsError(
+                f"rule {rule.id} of the lexicon does not hold: give it an id of its own and either"
+                " a sign or a note",
+                code="lexicon_wrong",
+            )
+        rules[rule.id] = rule
+        stilled = (*rule.unless, *(file.still if rule.sign else ()))
+        missing = [name for name in (*stilled, *rule.not_near, *rule.not_after) if name not in classes]
+        if missing:
+            raise SettingsError(
+                f"rule {rule.id} of the lexicon names a class that is not there: {missing[0]}",
+                code="lexicon_wrong",
+            )
+        unless, near, after = (
+            frozenset(phrase[0] for name in names for phrase in classes[name])
+            for names in (stilled, rule.not_near, rule.not_after)
+        )
+        for line in rule.patterns:
+            pattern = compile_pattern(line, classes, common)
+            yield _Compiled(rule, pattern, unless, negations, suggestions, near, after)
+
+
+def _aliases(vocabulary: set[str]) -> dict[str, str]:
+    """Return other ways to come by the lexicon's words, where that is no word of it itself.
+
+    A one may stand for an i or an l, and a stretched word may have lost its double letters.
+    """
+    aliases: dict[str, str] = {}
+    for word in sorted(vocabulary):
+        for other in (word.replace("l", "i"), _DOUBLE.sub(r"\1", word)):
+            if other not in vocabulary:
+                aliases.setdefault(other, word)
+    for word in vocabulary:
+        aliases[word] = word
+    return aliases
+
+
+def parse(data: bytes) -> File:
+    """Return a language's file.
+
+    Raises:
+        SettingsError: it is no TOML, or says something unknown.
+    """
+    try:
+        return msgspec.toml.decode(data, type=File)
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+        raise SettingsError(
+            f"a file of the lexicon does not hold: {error}",
+            code="lexicon_wrong",
+            hint="compare it with those that are shipped",
+        ) from error
+
+
+def shipped_bytes() -> dict[str, bytes]:
+    """Return the files that are shipped, by language."""
+    folder = resources.files(__package__) / "lexicons"
+    return {language: (folder / f"{language}.toml").read_bytes() for language in LANGUAGES}
+
+
+@cache
+def shipped() -> Lexicon:
+    """Return the lexicon that is shipped, compiled once a process."""
+    return Lexicon(parse(data) for data in shipped_bytes().values())

@@ -1,0 +1,203 @@
+"""What signs add up to: a versioned TOML file of weights, checked when it is read.
+
+Additive, saturating and monotone: more signs never lower the points. What speaks against a score
+never subtracts; it asks for more distinct signs before the pair may alert.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+
+from tutela.chat.model import Sign
+from tutela.core.errors import SettingsError
+
+DEFAULT_POINT: Final = 10.0
+"""At how many points a conversation is put forward, where nobody chose another point.
+
+Weights run from 1 to 5. Ten is what three distinct signs of middle weight reach with a little
+persistence, what two strong ones reach towards somebody who is stated to be a minor, and what one
+request for a picture to a stated minor reaches exactly (5, doubled). Two weak signs stay below it
+even so. It was fixed before the lexicon was written and before any suite was run, and is not tuned.
+"""
+
+SHIPPED: Final = "v1.toml"
+MAX_BYTES: Final = 64 * 1024
+
+Part = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Points = Annotated[float, msgspec.Meta(ge=0, le=100)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=1000)]
+
+
+class Weights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One file of weights.
+
+    Attributes:
+        version: By which the file is known; a score says it.
+        signs: Points of the first full showing of a sign.
+        further: Each further showing adds so much of what the one before it added.
+        distinct: Part of the points of the line signs, for each distinct one beyond the second.
+        distinct_cap: Of that at most.
+        minor: Part of the points of the line signs, where the other is stated to be a minor.
+        asymmetry: Likewise, where the author asks far more than the other.
+        night: Likewise, where most messages with a time were written at night.
+        prototype: What a likeness to a prototype counts of a rule's hit.
+        needs: For a code of what speaks against it: so many more distinct line signs are needed.
+    """
+
+    version: Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
+    signs: dict[Sign, Points]
+    further: Part
+    distinct: Part
+    distinct_cap: Part
+    minor: Part
+    asymmetry: Part
+    night: Part
+    prototype: Part
+    needs: dict[str, Count] = {}
+
+
+LINE_SIGNS: Final = frozenset(
+    {
+        Sign.AGE,
+        Sign.ALONE,
+        Sign.SECRECY,
+        Sign.ISOLATION,
+        Sign.CHANNEL,
+        Sign.PICTURE,
+        Sign.GIFT,
+        Sign.FLATTERY,
+        Sign.THREAT,
+        Sign.PRESSURE,
+        Sign.MEETING,
+    }
+)
+"""What a message may show; the others are what the state of a pair shows."""
+
+ONE_LINE: Final = "one_line"
+DISTINCT: Final = 2  # line signs, on as many messages: one line never alerts by itself
+CLEAR: Final = 0.6  # from which strength on a sign counts for the rule; two weak showings make one
+
+
+class Tally(msgspec.Struct, frozen=True, kw_only=True):
+    """What one speaker showed towards another, as far as it weighs.
+
+    Attributes:
+        signs: For each line sign the sum of the strengths of its showings.
+        messages: How many messages showed any.
+        persistence: How often was asked again after a refusal.
+        known_media: How many files that a hash list has.
+        minor: Whether the other is stated, or said, to be under 18.
+        asymmetry: Whether the author asks far more than the other.
+        night: Whether most messages with a time were written at night.
+        minor_request: Whether a picture or the camera was asked for after the other was a stated
+            minor.
+        against: Codes of what speaks against it.
+    """
+
+    signs: dict[Sign, float]
+    messages: int = 0
+    persistence: int = 0
+    known_media: int = 0
+    minor: bool = False
+    asymmetry: bool = False
+    night: bool = False
+    minor_request: bool = False
+    against: tuple[str, ...] = ()
+
+
+def weigh(weights: Weights, tally: Tally) -> dict[Sign, float]:
+    """Return the points of each sign; never below 0, and never fewer for more signs."""
+    shown = {sign: total for sign, total in tally.signs.items() if total > 0}
+    more = min(weights.distinct * max(len(shown) - DISTINCT, 0), weights.distinct_cap)
+    points = {
+        sign: weights.signs.get(sign, 0.0) * _saturated(total, weights.further) * (1 + more)
+        for sign, total in shown.items()
+    }
+    line = sum(points.values())
+    for sign, part, holds in (
+        (Sign.MINOR, weights.minor, tally.minor),
+        (Sign.ASYMMETRY, weights.asymmetry, tally.asymmetry),
+        (Sign.NIGHT, weights.night, tally.night),
+    ):
+        if holds and line:
+            points[sign] = part * line
+    for sign, count in (
+        (Sign.PERSISTENCE, tally.persistence),
+        (Sign.KNOWN_MEDIA, tally.known_media),
+    ):
+        if count:
+            points[sign] = weights.signs.get(sign, 0.0) * _saturated(count, weights.further)
+    return points
+
+
+def may_alert(weights: Weights, tally: Tally) -> bool:
+    """Tell whether a pair may be put forward: the rule that one line never alerts by itself.
+
+    Two distinct line signs on two messages, and so many more as what speaks against it asks for;
+    or a request for a picture to a stated minor that nothing speaks against.
+    """
+    more = sum(weights.needs.get(code, 0) for code in tally.against)
+    if tally.minor_request and not more:
+        return True
+    distinct = clear(tally.signs)
+    return distinct >= DISTINCT + more and tally.messages >= DISTINCT
+
+
+def clear(signs: dict[Sign, float]) -> int:
+    """Return how many signs were shown clearly enough to count for the rule."""
+    return sum(total >= CLEAR for total in signs.values())
+
+
+def _saturated(total: float, further: float) -> float:
+    """Return a full showing as 1, and each further one as `further` of the one before it."""
+    if total <= 1 or further >= 1:
+        return total
+    return 1 + further * (1 - further ** (total - 1)) / (1 - further)
+
+
+def load(path: Path | None = None) -> Weights:
+    """Read weights from a file, or those that are shipped.
+
+    Raises:
+        SettingsError: the file cannot be read, or says something unknown or out of range.
+    """
+    try:
+        if path is None:
+            data = shipped_bytes()
+        else:
+            with path.open("rb") as file:
+                data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise SettingsError(
+            f"the weights cannot be read: {error.strerror}",
+            code="weights_unreadable",
+            hint="name a file of weights in the settings, or leave it out for those shipped",
+        ) from error
+    return parse(data)
+
+
+def shipped_bytes() -> bytes:
+    """Return the file that is shipped."""
+    return (resources.files(__package__) / "weights" / SHIPPED).read_bytes()
+
+
+def parse(data: bytes) -> Weights:
+    """Return the weights in a file.
+
+    Raises:
+        SettingsError: it is no TOML, too long, or says something unknown or out of range.
+    """
+    if len(data) > MAX_BYTES:
+        raise SettingsError("the weights are longer than 64 KiB", code="weights_long")
+    try:
+        return msgspec.toml.decode(data, type=Weights, strict=False)
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+        raise SettingsError(
+            f"the weights do not hold: {error}",
+            code="weights_wrong",
+            hint="compare the file with the weights that are shipped",
+        ) from error
