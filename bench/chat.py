@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -23,7 +23,7 @@ from chat_peer import FORMULA, LINEAR, Sentinel, linear, recall_at
 from measure import Figure, Options, cpu_rounds
 from tutela.chat import prototypes
 from tutela.chat.model import ConversationScore, Message
-from tutela.chat.prototypes import Likeness, Prototypes
+from tutela.chat.prototypes import Likeness, Prototypes, Sentences
 from tutela.chat.scorer import Parts, Scorer
 
 BATCH = 512
@@ -49,8 +49,8 @@ def _speed(options: Options) -> Iterator[Figure]:
     sentinel = Sentinel()
     rounds = 1 if options.quick else 5
     # What was encoded is remembered: each round begins with an empty memory, made beforehand.
-    file = prototypes.parse(prototypes.shipped_bytes())
-    fresh = [Prototypes(file) for _ in range(2 * rounds)]
+    files = prototypes.shipped()
+    fresh = [Prototypes(files) for _ in range(2 * rounds)]
     best = cpu_rounds(
         {
             "ours": lambda: _take(Scorer(plain), messages),
@@ -90,8 +90,8 @@ def _speed(options: Options) -> Iterator[Figure]:
 class _Listening(Prototypes):
     """Remembers what it is asked about."""
 
-    def __init__(self, file: prototypes.File) -> None:
-        super().__init__(file)
+    def __init__(self, files: Iterable[Sentences]) -> None:
+        super().__init__(files)
         self.asked: list[str] = []
 
     def like(self, texts: Sequence[str]) -> list[Likeness | None]:
@@ -101,7 +101,7 @@ class _Listening(Prototypes):
 
 def _gated(full: Parts, messages: Sequence[Message]) -> list[str]:
     """Return the texts of messages that go to the encoder, each once."""
-    listening = _Listening(prototypes.parse(prototypes.shipped_bytes()))
+    listening = _Listening(prototypes.shipped())
     _take(Scorer(_with(full, listening)), messages)
     return list(dict.fromkeys(listening.asked))
 
@@ -138,7 +138,8 @@ def _gates(options: Options) -> Iterator[Figure]:
     real = list(chitchat(40 if options.quick else 1))
     found = list(scores(parts, risk))
     hits = [one for one in found if one.alert]
-    calm = sum(one.alert for one in scores(parts, harmless))
+    calmed = [one.alert for one in scores(parts, harmless)]
+    calm = sum(calmed)
     sample = real[:: 1 if options.quick else 10]
     sentinel = Sentinel()
     theirs = [sentinel.score(one.messages) for one in risk]
@@ -154,6 +155,12 @@ def _gates(options: Options) -> Iterator[Figure]:
         recall / peer_recall if peer_recall else None,
         ">= 0.8",
         recall >= 0.8,
+    )
+    unseen = [one.alert for one, of in zip(found, risk, strict=True) if of.unseen]
+    yield Figure(
+        f"the same, of the {len(unseen)} that nobody who tuned the lexicon saw",
+        sum(unseen) / len(unseen),
+        "",
     )
     yield from _by(risk, found)
     quick = sum(_crossed(one) <= WITHIN for one in hits) / max(len(hits), 1)
@@ -172,6 +179,12 @@ def _gates(options: Options) -> Iterator[Figure]:
         peer_part / part if part else None,
         "<= 2 %",
         part <= 2,
+    )
+    unseen = [alert for alert, of in zip(calmed, harmless, strict=True) if of.unseen]
+    yield Figure(
+        f"the same, of the {len(unseen)} that nobody who tuned the lexicon saw",
+        100 * sum(unseen) / len(unseen),
+        "%",
     )
     part = 100 * sum(one.alert for one in scores(parts, real)) / len(real)
     peer = [sentinel.score(one.messages) for one in sample]

