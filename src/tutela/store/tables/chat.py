@@ -47,8 +47,7 @@ class Conversation(Table):
     `tag` tells it from others of its import: a MAC of the export's id under the week's key.
     `signs` are codes of its heaviest pair that may alert, else of its heaviest; `troubles` counts
     what was repaired. `point` is what `alert` was decided by, `parts_sha256` names lexicon, weights
-    and prototypes. `state` is `open`,
-    `read`, `handed_over` (to `handed_to`) or `dismissed`.
+    and prototypes. `state` is `open`, `read`, `handed_over` (to `handed_to`) or `dismissed`.
     """
 
     __tablename__ = "conversations"
