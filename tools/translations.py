@@ -30,6 +30,8 @@ KEYWORDS = {"_": None, "N_": None, "gettext": None, "ngettext": (1, 2)}
 ROOMS = ("access", "actors", "casework", "web")
 MODULES = (
     *("exchange/entries.py", "exchange/feedback.py", "exchange/lists.py"),
+    *("observation/conversation_decide.py", "observation/conversation_find.py"),
+    *("observation/conversation_report.py", "observation/conversation_show.py"),
     *("observation/find.py", "observation/find_sites.py"),
     *("observation/mirrors.py", "observation/sealing.py", "observation/show.py"),
 )

@@ -42,6 +42,7 @@ class Installed:
     first_link: str = ""
     # What its processes are started by, such as the way into a network namespace.
     within: tuple[str, ...] = ()
+    patience_s: float = PATIENCE_S * 2
     served: Served | None = field(default=None, repr=False)
 
     @classmethod
@@ -86,7 +87,7 @@ class Installed:
             text=True,
             env=self.environment,
             check=False,
-            timeout=PATIENCE_S * 2,
+            timeout=self.patience_s,
         )
         assert done.returncode == status, (words, done.returncode, done.stdout, done.stderr)
         return done
@@ -197,9 +198,9 @@ def fields(pid: int) -> list[str]:
     return status.rpartition(")")[2].split()
 
 
-def until(true: Any) -> None:
+def until(true: Any, patience_s: float = PATIENCE_S) -> None:
     """Wait until a condition is true."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + patience_s
     while not true():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(POLL_S)

@@ -39,6 +39,9 @@ from tutela.store.tables.crawl import CrawlHost, CrawlUrl
 from tutela.store.tables.observation import MediaPlace, Notice, SeenHit, SiteAccount
 
 THREADS = 10
+# A circuit may stall, and what timed out waits for half a minute before it is tried again.
+TOR_PATIENCE_S = 180
+pytestmark = pytest.mark.timeout(900)
 CASE = "OP-17"
 GLASS = ("--break-glass", "a test of the whole way")
 AUTHORITY = ["--legal-basis", "Invented Act", "--reference", "W 1", "--granted-by", "A Court"]
@@ -87,9 +90,12 @@ def home(tor_network: tornet.TorNetwork, tmp_path: Path) -> Installed:
 
 
 @pytest.fixture
-def there(home: Installed, tor_network: tornet.TorNetwork) -> Installed:
-    """The same installation, with its processes in the network."""
-    return replace(home, within=tor_network.within)
+def there(home: Installed, tor_network: tornet.TorNetwork) -> Iterator[Installed]:
+    """The same installation, with its processes in the network; none outlives its test."""
+    yield replace(home, within=tor_network.within, patience_s=2 * TOR_PATIENCE_S)
+    for pid in descendants(os.getpid()):
+        if "crawl" in _words(pid) and "work" in _words(pid):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _import_list(installed: Installed) -> None:
@@ -155,13 +161,10 @@ def test_from_an_order_to_a_released_lead(
         number = grant(browser, "accounts that trade there")
         home.run("crawl", "authorise", CASE, "--carry-out", number)
         home.run("crawl", "start", "1")
-        done = there.run(
-            "crawl", "work", "--until-idle", "--idle-seconds", "8", "--format", "jsonl"
-        )
-        state = json.loads(done.stdout)
-        assert state["waiting"] == state["lost"] == 0
+        _work_to_the_end(home, there)
 
         _check_what_was_asked(north_log, south_log)
+        _check_each_was_leased(home, north_log)
         _check_what_was_found(home)
 
         ada = rows(home, SiteAccount.id, SiteAccount.handle)
@@ -191,8 +194,43 @@ def _later(home: Installed) -> int:
     return lost
 
 
-def _leases(home: Installed) -> list:
-    return rows(home, CrawlUrl.url, CrawlUrl.turns)
+def _work_to_the_end(home: Installed, there: Installed) -> None:
+    """Work until nothing waits; what Tor failed at is tried again as if its pause were over."""
+    for _ in range(4):
+        done = there.run(
+            "crawl", "work", "--until-idle", "--idle-seconds", "8", "--format", "jsonl"
+        )
+        assert json.loads(done.stdout)["lost"] == 0
+        states = Counter(row.state for row in rows(home, CrawlUrl.state))
+        if {"waiting", "leased"}.isdisjoint(states):
+            return
+        _later(home)
+    raise AssertionError(states)
+
+
+def _start_order(home: Installed, north: str) -> None:
+    """Let two persons order a crawl of a site, and start it."""
+    with supervisor(home) as browser:
+        words = ("--depth", "3", *ORDER, "--reason", "accounts")
+        home.run("crawl", "authorise", CASE, f"http://{north}/", *words)
+        home.run("crawl", "authorise", CASE, "--carry-out", grant(browser, "accounts"))
+    home.run("crawl", "start", "1")
+
+
+def _check_each_was_leased(home: Installed, log: Path) -> None:
+    """Nothing was asked for more often than it was leased."""
+    paths = Counter(path for *_, path in asked_of(log) if path != "/robots.txt")
+    found = rows(home, CrawlUrl.url, CrawlUrl.turns)
+    leases = {url.partition(".onion")[2]: turns for url, turns in found}
+    more = {path: (times, leases[path]) for path, times in paths.items() if times > leases[path]}
+    assert more == {}, "path: times asked, leases"
+
+
+def _words(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    except OSError:
+        return []
 
 
 def _name(pid: int) -> str:
@@ -207,15 +245,14 @@ def _lines(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
 
 
 def _check_what_was_asked(north_log: Path, south_log: Path) -> None:
-    """Nothing outside the order, by GET alone, each thing once."""
+    """Nothing outside the order, and by GET alone."""
     asked = asked_of(north_log)
     assert {method for _, method, _, _ in asked} == {"GET"}
-    paths = Counter(path for _, _, _, path in asked)
-    assert max(paths.values()) == 1
+    paths = {path for _, _, _, path in asked}
     assert not any(path.startswith("/private") for path in paths)
     assert asked_of(south_log) == [], "the other site is not in the order"
     for thread in range(THREADS):
-        assert {f"/thread/{thread}", f"/picture/{thread}/0"} <= set(paths)
+        assert {f"/thread/{thread}", f"/picture/{thread}/0"} <= paths
 
 
 def _check_what_was_found(home: Installed) -> None:
@@ -263,13 +300,9 @@ def test_the_kill_switch_ends_every_request_within_a_second(
     home: Installed, there: Installed, sites
 ) -> None:
     north, log = sites["north"]
-    with supervisor(home) as browser:
-        words = ("--depth", "3", *ORDER, "--reason", "accounts")
-        home.run("crawl", "authorise", CASE, f"http://{north}/", *words)
-        home.run("crawl", "authorise", CASE, "--carry-out", grant(browser, "accounts"))
-    home.run("crawl", "start", "1")
+    _start_order(home, north)
     worker = there.begin("crawl", "work")
-    until(lambda: len(asked_of(log)) > 8)
+    until(lambda: len(asked_of(log)) > 8, TOR_PATIENCE_S)
     began = time.time()
     home.run("crawl", "stop", "--reason", "a test")
     stopped = time.time()
@@ -288,30 +321,22 @@ def test_workers_killed_at_any_time_lose_nothing_and_ask_nothing_twice(
     home: Installed, there: Installed, sites
 ) -> None:
     north, log = sites["north"]
-    with supervisor(home) as browser:
-        words = ("--depth", "3", *ORDER, "--reason", "accounts")
-        home.run("crawl", "authorise", CASE, f"http://{north}/", *words)
-        home.run("crawl", "authorise", CASE, "--carry-out", grant(browser, "accounts"))
-    home.run("crawl", "start", "1")
+    _start_order(home, north)
     worker = there.begin("crawl", "work")
-    until(lambda: len(asked_of(log)) > 4)
+    until(lambda: len(asked_of(log)) > 4, TOR_PATIENCE_S)
     tor = next(pid for pid in descendants(worker.pid) if _name(pid) == "tor")
     os.kill(tor, signal.SIGKILL)
     before = len(asked_of(log))
-    until(lambda: len(asked_of(log)) > before + 8)  # by another tor
+    until(lambda: len(asked_of(log)) > before + 8, TOR_PATIENCE_S)  # by another tor
     kill(worker)
     lost = _later(home)
     worker = there.begin("crawl", "work")
-    until(lambda: len(asked_of(log)) > before + 20)
+    until(lambda: len(asked_of(log)) > before + 20, TOR_PATIENCE_S)
     kill(worker)
     lost += _later(home)
     assert lost > 0
-    there.run("crawl", "work", "--until-idle", "--idle-seconds", "10")
-    states = Counter(row.state for row in rows(home, CrawlUrl.state))
-    assert {"waiting", "leased"}.isdisjoint(states)
-    paths = Counter(path for *_, path in asked_of(log) if path != "/robots.txt")
-    leases = {url.partition(".onion")[2]: turns for url, turns in _leases(home)}
-    assert all(times <= leases[path] for path, times in paths.items()), "once for each lease"
+    _work_to_the_end(home, there)
+    _check_each_was_leased(home, log)
     pictures = {url.rpartition("/picture/")[2] for (url,) in rows(home, MediaPlace.url)}
     assert {f"{thread}/{place}" for thread in range(THREADS) for place in range(4)} <= pictures
     (missing,) = rows(

@@ -37,6 +37,8 @@ chat.score      . . . x . . x .
 nodes           . . . . x . . .
 nodes.ask       x . x x . . . .
 crawl           . . . x . . . x
+conversations.read x . . x . . . x
+conversations.work x . . . . . . x
 leads           . . . x . . . x
 accounts        . . . . x . . .
 policy          . . . . x . . .

@@ -126,6 +126,27 @@ def test_an_overloaded_host_is_left_alone_and_then_asked_again(crawl):
     crawl.assert_adds_up()
 
 
+def test_requests_that_fail_together_are_one_incident(crawl):
+    def backoff() -> int:
+        with crawl.database.read() as tx:
+            return tx.exec_driver_sql("SELECT max(backoff) FROM crawl_hosts").scalar_one()
+
+    order_id = crawl.ordered(site("127.0.0.1"))
+    crawl.seed(order_id, *(f"http://127.0.0.1/{n}" for n in range(3)))
+    silent = Outcome(state=State.WAITING, reason="timeout", overloaded=True)
+    for lease in crawl.lease():
+        crawl.finish(lease, silent)
+    assert backoff() == 1, "all of them were under way when it began"
+    crawl.due()
+    lease, *others = crawl.lease()
+    crawl.finish(lease, silent)
+    assert backoff() == 2
+    for one in others:
+        crawl.finish(one)
+    assert backoff() == 0
+    crawl.assert_adds_up()
+
+
 def test_links_outside_are_counted_and_never_kept(crawl):
     order_id = crawl.ordered(site("127.0.0.1", path="/forum/", depth=1))
     (lease,) = crawl.lease()

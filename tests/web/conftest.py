@@ -14,6 +14,7 @@ from tutela.web import app
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "casework"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "actors"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "observation"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 import web_support

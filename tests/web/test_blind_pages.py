@@ -74,8 +74,8 @@ def place(embedded: Database, tmp_path) -> web_support.Installation:
     return made
 
 
-# Pages of what was read of sites: they know no grades, and are for others than graders.
-OF_SITES = {"leads", "accounts", "sites", "graph", "observed"}
+# Pages of what was read of sites and exports: they know no grades, and are for others.
+OF_SITES = {"leads", "accounts", "sites", "graph", "observed", "conversations"}
 
 
 def paths(place: web_support.Installation) -> Iterator[str]:

@@ -33,6 +33,8 @@ class Permission(enum.StrEnum):
     NODES = "nodes"  # partner nodes: whom to trust, and with what
     NODES_ASK = "nodes.ask"  # (team) ask partner nodes about media of a case
     CRAWL = "crawl"  # (team) ask for crawl orders; start, pause, stop and report crawls
+    CONVERSATIONS_READ = "conversations.read"  # (team) conversations with signs of risk, logged
+    CONVERSATIONS_WORK = "conversations.work"  # (team) take them in, say of them, hand over
     LEADS = "leads"  # (team) see observations, rank accounts, link them, ask for a release
     ACCOUNTS = "accounts"  # invite, close, ask for roles
     POLICY = "policy"  # rules of this installation, scheme profiles
@@ -54,6 +56,8 @@ ALLOWED: Final[dict[Role, frozenset[Permission]]] = {
         Permission.EXPORT_MEDIA,
         Permission.LISTS_READ,
         Permission.NODES_ASK,
+        Permission.CONVERSATIONS_READ,
+        Permission.CONVERSATIONS_WORK,
     },
     Role.GRADER: _EVERYBODY
     | {
@@ -95,6 +99,7 @@ ALLOWED: Final[dict[Role, frozenset[Permission]]] = {
         Permission.NODES_ASK,
         Permission.CRAWL,
         Permission.LEADS,
+        Permission.CONVERSATIONS_READ,
     },
     Role.ADMINISTRATOR: _EVERYBODY
     | {
@@ -125,6 +130,8 @@ ALLOWED: Final[dict[Role, frozenset[Permission]]] = {
         Permission.LISTS_READ,
         Permission.CRAWL,
         Permission.LEADS,
+        Permission.CONVERSATIONS_READ,
+        Permission.CONVERSATIONS_WORK,
     },
 }
 
@@ -143,5 +150,7 @@ OF_A_CASE: Final = frozenset(
         Permission.NODES_ASK,
         Permission.CRAWL,
         Permission.LEADS,
+        Permission.CONVERSATIONS_READ,
+        Permission.CONVERSATIONS_WORK,
     }
 )

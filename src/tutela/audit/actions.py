@@ -187,6 +187,18 @@ _ACTORS: Mapping[str, str] = {
     "deconfliction.removed": "Identifiers may be carried by leads again; how many.",
     "deconfliction.asked": "It was asked, blindly, whether accounts must be left out; how many.",
 }
+_CONVERSATIONS: Mapping[str, str] = {
+    "conversations.begun": "Reading conversations into a case began: which format, and SHA-256.",
+    "conversations.imported": "They were read to the end: how many, what was left out and why.",
+    "conversations.scored": "They were put in order: how many, how many alerts, by which parts.",
+    "conversation.read": "Somebody had messages of a conversation shown; how many.",
+    "conversation.revealed": "Names of speakers were shown; the reason is kept beside the log.",
+    "conversation.judged": "Somebody said of a score that it is right, wrong, or unsure.",
+    "conversation.handed-over": "A conversation was handed over; the reason is kept beside.",
+    "conversation.dismissed": "A person set a conversation aside; the reason is kept beside.",
+    "conversation.reopened": "A conversation is to be decided again; the reason is beside.",
+    "conversation.exported": "A report of a conversation was written, with the file's SHA-256.",
+}
 _INSTALLATION: Mapping[str, str] = {
     "audit.exported": "Events of the log were exported, in which format.",
     "audit.erased": "Words kept beside an event were erased; why, and by what authority, is kept.",
@@ -212,6 +224,7 @@ GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
     "Observations": _OBSERVATIONS,
     "Crawling": _CRAWL,
     "Leads": _ACTORS,
+    "Conversations": _CONVERSATIONS,
     "Installation": _INSTALLATION,
 }
 ACTIONS: Final[Mapping[str, str]] = {

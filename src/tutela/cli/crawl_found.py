@@ -143,7 +143,7 @@ def unknown_(
 
 
 def expire(*, break_glass: str = "", config: Path | None = None) -> int:
-    """Destroy the words of posts whose time is over. Run it daily.
+    """Destroy the words of posts and conversations whose time is over. Run it daily.
 
     Args:
         break_glass: Reason to act directly on the database instead of as an account.
@@ -153,7 +153,10 @@ def expire(*, break_glass: str = "", config: Path | None = None) -> int:
         chosen = office.settings.vault
         with Vault(chosen.path, master_key(chosen)) as vault:
             done = retention.expire(office.database, office.who, vault, now())
-    print(f"{done.weeks} weeks expired, words of {done.posts} posts destroyed")
+    print(
+        f"{done.weeks} weeks expired, words of {done.posts} posts and {done.messages} messages "
+        "destroyed"
+    )
     if done.held:
         print(f"{done.held} weeks wait for the end of a legal hold")
     return 0

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select, update
 
@@ -23,10 +23,19 @@ from tutela.core.principal import SYSTEM, Principal
 from tutela.core.time import now
 from tutela.crawl import found, gates, politeness, traps
 from tutela.crawl.found import From, Shapes, priority
-from tutela.crawl.gates import Locked
+from tutela.crawl.gates import Gate, Locked
 from tutela.crawl.model import MOST_TRIES, Finished, Kind, Lease, Link, Outcome, State
 from tutela.store.bulk import update_rows
 from tutela.store.tables.crawl import CrawlOrder, CrawlUrl
+
+
+class _Overload(NamedTuple):
+    """What leases of one host met: why, what it asked for, and its back-off when they began."""
+
+    trouble: str
+    asked_s: float
+    backoff: int
+
 
 # How a lease may end.
 _ENDS = frozenset(State) - {State.LEASED}
@@ -149,14 +158,18 @@ def _refuse_lost(tx: Connection, finished: Sequence[Finished]) -> dict[int, int]
 
 def _end(tx: Connection, finished: Sequence[Finished], locked: Locked, moment: datetime) -> None:
     rows = []
-    overloaded: dict[int, tuple[str, float]] = {}
+    overloaded: dict[int, _Overload] = {}
     answered: set[int] = set()
     for lease, outcome, _ in map(_parts, finished):
         gate = locked.gate_of(lease.scope_id)
         gate.in_flight = max(gate.in_flight - 1, 0)
         if outcome.overloaded:
-            asked_s = max(outcome.wait_s, overloaded.get(gate.id, ("", 0.0))[1])
-            overloaded[gate.id] = outcome.reason, asked_s
+            before = overloaded.get(gate.id, _Overload("", 0.0, 0))
+            overloaded[gate.id] = _Overload(
+                outcome.reason,
+                max(outcome.wait_s, before.asked_s),
+                max(lease.backoff, before.backoff),
+            )
         elif outcome.status:
             answered.add(gate.id)
         state, tries = ended(lease, outcome)
@@ -167,10 +180,18 @@ def _end(tx: Connection, finished: Sequence[Finished], locked: Locked, moment: d
     for gate_id in answered - set(overloaded):
         gate = locked.gates[gate_id]
         gate.backoff, gate.trouble = 0, ""
-    for gate_id, (trouble, asked_s) in overloaded.items():
-        gate = locked.gates[gate_id]
-        gate.backoff, gate.trouble = gate.backoff + 1, trouble
-        gate.next_at = max(gate.next_at, moment + politeness.backed_off(gate.backoff, asked_s))
+    for gate_id, seen in overloaded.items():
+        _leave_alone(locked.gates[gate_id], seen, moment)
+
+
+def _leave_alone(gate: Gate, seen: _Overload, moment: datetime) -> None:
+    """Back off from a host; what was leased before it last began is of the same incident."""
+    gate.trouble = seen.trouble
+    wait = politeness.bounded(seen.asked_s)
+    if gate.backoff <= seen.backoff:
+        gate.backoff += 1
+        wait = politeness.backed_off(gate.backoff, seen.asked_s)
+    gate.next_at = max(gate.next_at, moment + wait)
 
 
 def ended(lease: Lease, outcome: Outcome) -> tuple[State, int]:

@@ -282,6 +282,7 @@ def _lease(row: Any, locked: Locked, order: Any, worker: str, until: datetime) -
         worker=worker,
         until=until,
         robots_override=order.robots_override,
+        backoff=locked.gate_of(row.scope_id).backoff,
     )
 
 

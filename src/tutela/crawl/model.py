@@ -152,6 +152,7 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
         worker: Who has it.
         until: Until when.
         robots_override: Whether the order says to go against robots.txt.
+        backoff: How often its host had been overloaded in a row when it was leased.
     """
 
     url_id: int
@@ -170,6 +171,7 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     worker: str
     until: datetime
     robots_override: bool
+    backoff: int = 0
 
 
 class Link(msgspec.Struct, frozen=True):

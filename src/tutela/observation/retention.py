@@ -1,7 +1,8 @@
 """The clock of words: when the time of a week is over, its key is destroyed and its words go.
 
 What stays are rows without words: that an account posted, when, in which thread, and how many
-characters. Names that were found in the words go with them, and so do the events.
+characters. Names that were found in the words go with them, and so do the events. Of a conversation
+its points stay, and what people decided; names of speakers, words, files and reasons go.
 """
 
 from __future__ import annotations
@@ -16,8 +17,17 @@ from tutela.casework.among import among
 from tutela.core.ids import CaseId
 from tutela.core.principal import Principal
 from tutela.evidence.vault.vault import Vault
+from tutela.observation import conversation_expiry
 from tutela.store import Database
 from tutela.store.tables.casework import Case
+from tutela.store.tables.chat import (
+    ChatFeedback,
+    ChatImport,
+    Conversation,
+    ConversationMessage,
+    ConversationPair,
+    ConversationSpeaker,
+)
 from tutela.store.tables.observation import (
     Entity,
     ExchangeEvent,
@@ -35,6 +45,8 @@ from tutela.store.tables.observation import (
 
 # Everything but keys, what names others before what is named.
 OF_A_CASE = (
+    *(ChatFeedback, ConversationPair, ConversationMessage, ConversationSpeaker),
+    *(Conversation, ChatImport),
     *(Notice, MediaPlace, SeenHit, SeenMedia, ExchangeEvent, Mention, Entity),
     *(Post, SiteAccount, SitePage, Site),
 )
@@ -42,11 +54,15 @@ _TOGETHER = 5_000  # posts in one transaction
 
 
 class Expired(msgspec.Struct, frozen=True):
-    """How much went: weeks, and posts whose words they held. `held` weeks wait for a legal hold."""
+    """How much went: weeks, and posts and messages whose words they held.
+
+    `held` weeks wait for a legal hold.
+    """
 
     weeks: int
     posts: int
     held: int
+    messages: int = 0
 
 
 def expire(database: Database, who: Principal, vault: Vault, moment: datetime) -> Expired:
@@ -59,14 +75,15 @@ def expire(database: Database, who: Principal, vault: Vault, moment: datetime) -
         due = select(TextKey.id, TextKey.object_id, Case.legal_hold)
         due = due.join(Case, Case.id == TextKey.case_id).where(TextKey.expires_at <= moment)
         rows = tx.execute(due.where(TextKey.shredded_at.is_(None)).order_by(TextKey.id)).all()
-    posts = 0
+    posts = messages = 0
     for row in rows:
         if not row.legal_hold:
-            posts += _empty(database, who, row.id, moment)
+            read, spoken = _empty(database, who, row.id, moment)
+            posts, messages = posts + read, messages + spoken
             vault.shred([row.object_id])
     _again(database, vault)
     held = sum(row.legal_hold for row in rows)
-    return Expired(len(rows) - held, posts, held)
+    return Expired(len(rows) - held, posts, held, messages)
 
 
 def forget_case(tx: Connection, case_id: CaseId, moment: datetime) -> list[str]:
@@ -82,11 +99,15 @@ def forget_case(tx: Connection, case_id: CaseId, moment: datetime) -> list[str]:
     return keys
 
 
-def _empty(database: Database, who: Principal, key_id: int, moment: datetime) -> int:
-    """Take the words of a week out of the database, some thousands of posts at a time."""
+def _empty(database: Database, who: Principal, key_id: int, moment: datetime) -> tuple[int, int]:
+    """Take the words of a week out of the database, some thousands at a time; return how many.
+
+    First those of posts, then those of messages.
+    """
     done = 0
     with database.write() as tx:
         tx.execute(update(TextKey).where(TextKey.id == key_id).values(shredded_at=moment))
+    messages = conversation_expiry.empty(database, key_id)
     while True:
         with database.write() as tx:
             some = list(
@@ -100,11 +121,13 @@ def _empty(database: Database, who: Principal, key_id: int, moment: datetime) ->
             for table in (Mention, ExchangeEvent):
                 tx.execute(delete(table).where(among(tx, table.post_id, some)))
             tx.execute(update(Post).where(among(tx, Post.id, some)).values(words=None))
+            conversation_expiry.unreason(tx, some)
             done += len(some)
             if len(some) < _TOGETHER:
                 _unmentioned(tx, key_id)
-                record_many(tx, who, [Event("words.destroyed", f"words:{key_id}", {"posts": done})])
-                return done
+                facts = {"posts": done, "messages": messages}
+                record_many(tx, who, [Event("words.destroyed", f"words:{key_id}", facts)])
+                return done, messages
 
 
 def _unmentioned(tx: Connection, key_id: int) -> None:

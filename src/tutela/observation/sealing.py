@@ -3,12 +3,15 @@
 Each case, source (such as `crawl order 3`) and week has a key of 32 bytes of its own. It lies in
 the vault's key books, which are in no backup of the database; once it is destroyed nobody reads the
 words any more, from a backup either. AES-256-GCM with a random nonce of 12 bytes; what is sealed is
-bound to its site, thread and post, so that no words can be put under another post.
+bound to its site, thread and post, so that no words can be put under another post. What is looked
+up by a name that must not be read (a conversation, a speaker) has a tag: HMAC-SHA-256 of it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import hmac
 import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -26,19 +29,35 @@ from tutela.store.bulk import insert_rows
 from tutela.store.tables.observation import Post, TextKey
 
 NONCE_BYTES = 12
+TAG_BYTES = 16
 WEEK = timedelta(days=7)
 
 
 class WeekKey(NamedTuple):
-    """The key of one week; `id` is its row."""
+    """The key of one week; `id` is its row, `mac` is derived from it for tags."""
 
     id: int
     cipher: AESGCM
+    mac: bytes
 
-    def seal(self, words: str, about: bytes) -> bytes:
+    def seal(self, words: str | bytes, about: bytes) -> bytes:
         """Return words encrypted, bound to what they are about."""
         nonce = secrets.token_bytes(NONCE_BYTES)
-        return nonce + self.cipher.encrypt(nonce, words.encode(), about)
+        data = words.encode() if isinstance(words, str) else words
+        return nonce + self.cipher.encrypt(nonce, data, about)
+
+    def open(self, sealed: bytes, about: bytes) -> bytes:
+        """Return what was sealed.
+
+        Raises:
+            IntegrityError: code `sealed`: it was changed, or is about something else.
+        """
+        return _open(self.cipher, sealed, about)
+
+    def tag(self, value: str, about: bytes) -> bytes:
+        """Return 16 bytes by which a value is found again, about one thing, while the key lasts."""
+        data = value.encode("utf-8", "surrogatepass")  # no two values are made one
+        return hmac.digest(self.mac, about + b"\0" + data, "sha256")[:TAG_BYTES]
 
 
 class Words:
@@ -78,9 +97,19 @@ class Words:
             insert_rows(tx, TextKey, [made], ignore_existing=True)
             row = _row(tx, case_id, source, week)
             assert row is not None
-        found = WeekKey(row[0], AESGCM(self._vault.key(row[1])))
+        found = _week_key(row[0], self._vault.key(row[1]))
         self._asked[case_id, source, week] = found
         return found
+
+    def lasting(self, tx: Connection, key_id: int) -> WeekKey | None:
+        """Return a key by its row, None where it was destroyed. Asks nobody's permission."""
+        asked = select(TextKey.object_id).where(TextKey.id == key_id, TextKey.shredded_at.is_(None))
+        object_id = tx.execute(asked).scalar_one_or_none()
+        if object_id is None:
+            return None
+        with contextlib.suppress(UsageError):  # destroyed since
+            return _week_key(key_id, self._vault.key(object_id))
+        return None
 
     def committed(self) -> None:
         """Remember the keys that were asked for, now that the transaction is committed."""
@@ -111,7 +140,7 @@ class Words:
         for row in rows:
             cipher = None if row.words is None else ciphers[row.object_id]
             place = about(row.site_id, row.thread, row.key)
-            found[row.id] = None if cipher is None else _open(cipher, row.words, place)
+            found[row.id] = None if cipher is None else _text(_open(cipher, row.words, place))
         return found
 
 
@@ -139,13 +168,29 @@ def _row(tx: Connection, case_id: CaseId, source: str, week: datetime) -> tuple[
     return row.id, row.object_id
 
 
-def _open(cipher: AESGCM, sealed: bytes, place: bytes) -> str:
+def _week_key(key_id: int, key: bytes) -> WeekKey:
+    mac = hmac.digest(key, b"tutela: tags", hashlib.sha256)
+    return WeekKey(key_id, AESGCM(key), mac)
+
+
+def _open(cipher: AESGCM, sealed: bytes, place: bytes) -> bytes:
     try:
         nonce, rest = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
-        return cipher.decrypt(nonce, rest, place).decode()
+        return cipher.decrypt(nonce, rest, place)
     except (InvalidTag, ValueError) as error:
-        raise IntegrityError(
-            "the words of a post do not open",
-            code="sealed",
-            hint="they were changed, or stand under another post",
-        ) from error
+        raise _changed() from error
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode()
+    except ValueError as error:
+        raise _changed() from error
+
+
+def _changed() -> IntegrityError:
+    return IntegrityError(
+        "sealed words do not open",
+        code="sealed",
+        hint="they were changed, or stand in another place",
+    )

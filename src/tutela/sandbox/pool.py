@@ -176,6 +176,11 @@ class Pool:
             self._selector.modify(worker.socket, both, worker)
         return worker.task
 
+    def drop(self, task: int) -> None:
+        """End the worker of a task that nobody wants any more; nothing more comes of it."""
+        for worker in [one for one in self._workers.values() if one.task == task]:
+            list(self._replace(worker))
+
     def events(self, timeout_s: float | None) -> list[Event]:
         """Wait for events, at most `timeout_s` seconds (None: until there is one).
 

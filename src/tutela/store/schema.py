@@ -21,6 +21,7 @@ from tutela.store.tables import (
     access,
     audit,
     casework,
+    chat,
     crawl,
     exchange,
     federation,
@@ -34,7 +35,7 @@ from tutela.store.tables import (
 # Importing them is what makes their tables known.
 DOMAINS = (
     *(access, casework, grading, vault, audit, exchange, matching, federation, observation),
-    *(crawl, leads),
+    *(crawl, leads, chat),
 )
 STEPS = Path(dialect.__file__).parent / "versions"
 UPGRADE_LOCK = 0x7475_7465_6C61  # any number, the same in every process

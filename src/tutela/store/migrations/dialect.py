@@ -12,6 +12,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 APPEND_ONLY = ("audit_events", "audit_checkpoints", "grades")
+NEVER_CHANGED = ("chat_feedback",)  # but it goes with its case
 # Rows that tables name without a foreign key (`columns.refers`), and what must not name them still.
 NEVER_DELETED = ("organisations", "accounts", "cases")
 DELETED_UNLESS_NAMED = {"media": (("grades", "media_id"), ("agreements", "media_id"))}
@@ -52,6 +53,10 @@ def _triggers(dialect: str) -> list[_Trigger]:
         _Trigger(f"{table}_no_{event.lower()}", table, event, f"{table} is only ever added to")
         for table in APPEND_ONLY
         for event in ("UPDATE", "DELETE", "TRUNCATE")
+    ]
+    made += [
+        _Trigger(f"{table}_no_update", table, "UPDATE", f"rows of {table} are never changed")
+        for table in NEVER_CHANGED
     ]
     made += [
         _Trigger(f"{table}_no_delete", table, "DELETE", f"rows of {table} are never deleted")

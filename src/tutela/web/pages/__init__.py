@@ -8,6 +8,8 @@ from tutela.web.pages import (
     audit,
     board,
     cases,
+    conversation,
+    conversations,
     credentials,
     disputes,
     export,
@@ -32,7 +34,7 @@ from tutela.web.pages import (
 _MODULES = (
     *(language, sign_in, agency, welcome, account, credentials, own_keys, passkeys),
     *(cases, board, review, thumbnails, items, work, team, export),
-    *(leads, site_accounts, sites),
+    *(leads, site_accounts, sites, conversations, conversation),
     *(disputes, lists, published, approvals, audit, administration, rules),
 )
 ROUTES = [handler for module in _MODULES for handler in module.ROUTES]

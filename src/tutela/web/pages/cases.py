@@ -51,6 +51,7 @@ TABS = (
     ("/links", N_("Cameras and links"), Permission.CASE_READ),
     ("/series", N_("Series and victims"), Permission.SERIES),
     ("/second", N_("Second readings"), Permission.GRADE),
+    ("/conversations", N_("Conversations"), Permission.CONVERSATIONS_READ),
     ("/leads", N_("Leads"), Permission.LEADS),
     ("/sites", N_("Sites"), Permission.LEADS),
     ("/graph", N_("Graph"), Permission.LEADS),

@@ -1,0 +1,154 @@
+"""JSON Lines: a message a line, in fields of ours (docs/reference/chat-formats.md) or near them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO, Final
+
+import msgspec
+
+from tutela.chat import fields
+from tutela.chat.charset import utf8
+from tutela.chat.decoding import decoded
+from tutela.chat.entries import Entries, malformed
+from tutela.chat.fields import NAMES
+from tutela.chat.format import Opening
+from tutela.chat.jsonwalk import Path, Walk, What
+from tutela.chat.limits import MEDIA_REFS
+from tutela.chat.lines import lines
+from tutela.chat.model import Left, MediaRef, Message, Trouble
+from tutela.chat.squeeze import JSON, Squeeze
+from tutela.chat.times import moment
+from tutela.core.errors import InputError
+
+_SUFFIXES: Final = (".jsonl", ".ndjson")
+
+
+class MediaRow(msgspec.Struct):
+    """A file as a row has it."""
+
+    name: str = ""
+    path: str = ""
+    file: str = ""
+    kind: str = ""
+    type: str = ""
+    size_bytes: int = 0
+    size: int = 0
+    sha256: str = ""
+
+    def ref(self) -> MediaRef:
+        """Return it as a reference."""
+        name = self.name or self.path or self.file
+        return MediaRef(
+            name=name[:1_000],
+            kind=fields.kind_of(self.kind or self.type, name),
+            size_bytes=min(max(self.size_bytes or self.size, 0), 1 << 62),
+            sha256=fields.digest_of(self.sha256),
+        )
+
+
+_Word = str | int | float | None
+_OTHERS = {
+    "text": str | None,
+    "media": list[MediaRow | str] | None,
+    "to": list[str | int] | str | int | None,
+    "deleted": bool | int | str | None,
+    "system": bool | int | str | None,
+}
+# A field for each name that means the same: unknown ones are skipped, and take no memory.
+_Row = msgspec.defstruct(
+    "_Row",
+    [(name, _OTHERS.get(field, _Word), None) for field, same in NAMES.items() for name in same],
+)
+_DECODER: Final = msgspec.json.Decoder(_Row)
+
+
+class JsonLines:
+    """See `Format`."""
+
+    name = "jsonl"
+
+    def looks_like(self, head: bytes, file_name: str) -> bool:
+        """By the keys of the first line; by its name where that line is longer than the head."""
+        line, ended, _ = head.lstrip().partition(b"\n")
+        if not line.startswith(b"{"):
+            return False
+        keys = _keys(line)
+        if keys is None:
+            return not ended and file_name.lower().endswith(_SUFFIXES)
+        return any(map(keys.__contains__, NAMES["text"])) and any(
+            name in keys for name in (*NAMES["author"], *NAMES["name"])
+        )
+
+    def read(self, stream: BinaryIO, opening: Opening) -> Iterator[Message | Left]:
+        """See `Format`."""
+        entries = Entries(opening)
+        for number, raw in lines(utf8(stream), lambda: Squeeze(JSON)):
+            if raw is not None and not raw.strip():
+                continue
+            row = None if raw is None else decoded(_DECODER, raw)
+            yield malformed(f"line {number}") if row is None else _message(row, entries, opening)
+
+
+def _keys(line: bytes) -> set[str] | None:
+    """Return the keys of an object that is one line; None where it is not whole."""
+
+    def plan(path: Path) -> What:
+        return What.GIVE if path else What.ENTER
+
+    try:
+        return {cut.path[0] for cut in Walk(io.BytesIO(line), plan).cuts()}
+    except InputError:
+        return None
+
+
+def _message(row: tuple[object, bool], entries: Entries, opening: Opening) -> Message:
+    values, repaired = row
+    found = {}
+    for field, same in NAMES.items():
+        for name in same:
+            value = getattr(values, name)
+            if value is not None:
+                found[field] = value
+                break
+    author = _word(found.get("author"))
+    name = _word(found.get("name"))
+    media = found.get("media") or ()
+    return entries.message(
+        _word(found.get("conversation")) or opening.conversation,
+        author or name,
+        found.get("text") or "",
+        id=_word(found.get("id")),
+        name=name,
+        time=moment(found.get("time"), opening.zone),
+        deleted=_truth(found.get("deleted")),
+        system=_truth(found.get("system")),
+        media=[_ref(one) for one in media[: MEDIA_REFS + 1]],
+        reply_to=_word(found.get("reply_to")),
+        to=_words(found.get("to")),
+        age_band=fields.age_band_of(_word(found.get("age_band"))),
+        troubles=(Trouble.ENCODING,) if repaired else (),
+    )
+
+
+def _word(value: str | float | None) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else str(value)
+
+
+def _words(value: Sequence[str | int] | int | None) -> Sequence[str]:
+    if value is None or value == "":
+        return ()
+    return (str(value),) if isinstance(value, str | int) else [str(one) for one in value]
+
+
+def _truth(value: str | int | None) -> bool:
+    return fields.truth_of(value) if isinstance(value, str) else bool(value)
+
+
+def _ref(media: MediaRow | str) -> MediaRef:
+    if isinstance(media, str):
+        return MediaRef(name=media[:1_000], kind=fields.kind_of("", media))
+    return media.ref()

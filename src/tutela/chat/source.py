@@ -1,0 +1,98 @@
+"""A source: one export, which lies in one file or in several, on a disk or in an archive."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+import msgspec
+
+from tutela.chat.model import MediaRef
+from tutela.evidence.folder import Found
+
+_NAME_CHARS: Final = 1_000
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class SourcePart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One file of a source.
+
+    Attributes:
+        file: Which of the source's `files` it is or lies in.
+        name: Its name with folders, from where the walk began or within its archive.
+        member: How it is found in an archive; empty where it lies in a folder.
+        prefix: Of the numbers that its messages get, where they have no ids.
+    """
+
+    file: int
+    name: str
+    member: tuple[int, ...] = ()
+    prefix: str = ""
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One export.
+
+    Attributes:
+        name: From where the walk began; a member of an archive stands behind it, as in a folder.
+        format: Of which format, see `recognise.NAMES`.
+        conversation: What its conversation is called where the export does not say.
+        files: The files on the disk that it lies in.
+        parts: What is read, the oldest first.
+        root: The folder where the walk began.
+        folder: The folder that its media lie in or below; None for an export in an archive.
+        size_bytes: Of all parts together, as far as is known.
+    """
+
+    name: str
+    format: str
+    conversation: str
+    files: tuple[Found, ...]
+    parts: tuple[SourcePart, ...]
+    root: Path
+    folder: Path | None = None
+    size_bytes: int = 0
+
+
+def media_path(source: Source, ref: MediaRef) -> Path | None:
+    """Return where a file lies that a message refers to; None where it is not in the export.
+
+    It is looked for from the export's folder, then from those above it up to where the walk began
+    (Instagram names its files from the top). Nothing outside is returned: no `..`, no absolute
+    name, no symbolic link on the way, and only a regular file.
+    """
+    if source.folder is None or not 0 < len(ref.name) <= _NAME_CHARS or "\0" in ref.name:
+        return None
+    inner = PurePosixPath(ref.name.replace("\\", "/"))
+    if inner.is_absolute() or ".." in inner.parts or not inner.parts:
+        return None
+    folder = source.folder
+    while folder.is_relative_to(source.root):
+        if _is_file(folder, inner.parts):
+            return folder.joinpath(*inner.parts)
+        if folder == source.root:
+            break
+        folder = folder.parent
+    return None
+
+
+def _is_file(folder: Path, names: tuple[str, ...]) -> bool:
+    """Whether there is a regular file, going from folder to folder without following links."""
+    try:
+        standing = os.open(folder, _FOLDER)
+    except (OSError, ValueError):
+        return False
+    try:
+        for name in names[:-1]:
+            inner = os.open(name, _FOLDER, dir_fd=standing)
+            os.close(standing)
+            standing = inner
+        return stat.S_ISREG(os.lstat(names[-1], dir_fd=standing).st_mode)
+    except (OSError, ValueError):
+        return False
+    finally:
+        with contextlib.suppress(OSError):
+            os.close(standing)

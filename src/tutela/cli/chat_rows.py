@@ -1,0 +1,183 @@
+"""Rows of `tutela chat score`, and a person's lines of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from tutela.chat.model import ConversationScore, PairScore, stage
+from tutela.chat.run import Ranked, Totals
+
+VERSION: Final = 1
+COLUMNS: Final = (
+    *("v", "type", "rank", "source", "conversation", "points", "alert", "messages", "speakers"),
+    *("author", "other", "probability", "signs", "against", "crossed_at", "reasons"),
+)
+WARNING: Final = (
+    "Signs of risk order this list. They prove nothing and say nothing of what a person is: "
+    "somebody must read."
+)
+_SHOWN_CHARACTERS: Final = 160
+_PAIRS: Final = 3
+
+
+def conversation(
+    rank: int,
+    ranked: Ranked,
+    source: str,
+    lines: Mapping[int, str] | None,
+    *,
+    names: bool,
+) -> dict[str, Any]:
+    """Return the row of a conversation.
+
+    Args:
+        rank: From 1 on.
+        ranked: What it adds up to.
+        source: What its source is called.
+        lines: Words of the lines that counted, by number; None where none are shown.
+        names: Whether speakers are named as the export does, rather than numbered.
+    """
+    score = ranked.score
+    pair = score.pairs[0]
+    called = _called(score, names=names)
+    return {
+        "v": VERSION,
+        "type": "conversation",
+        "rank": rank,
+        "source": source,
+        "conversation": score.conversation,
+        "points": round(score.points, 2),
+        "alert": score.alert,
+        "messages": score.messages,
+        "speakers": score.speakers,
+        "author": called[pair.author],
+        "other": called[pair.other],
+        "probability": pair.probability,
+        "signs": [reason.sign.value for reason in pair.reasons],
+        "against": list(pair.against),
+        "crossed_at": pair.crossed_at,
+        "reasons": [
+            row for one in score.pairs[:_PAIRS] for row in _reasons(one, called, lines)
+        ],
+    }
+
+
+def _called(score: ConversationScore, *, names: bool) -> dict[str, str]:
+    """Return what speakers are called: numbers in the order in which they are told of."""
+    ids = dict.fromkeys(one for pair in score.pairs for one in (pair.author, pair.other))
+    return {one: one if names else f"speaker {place}" for place, one in enumerate(ids, 1)}
+
+
+def _reasons(
+    pair: PairScore, called: Mapping[str, str], lines: Mapping[int, str] | None
+) -> Iterator[dict[str, Any]]:
+    for reason in pair.reasons:
+        row: dict[str, Any] = {
+            "author": called[pair.author],
+            "other": called[pair.other],
+            "sign": reason.sign.value,
+            "stage": stage(reason.sign).value,
+            "points": round(reason.points, 2),
+            "count": reason.count,
+            "messages": [
+                {
+                    "number": shown.number,
+                    "id": shown.message,
+                    "rule": shown.rule,
+                    "start": shown.start,
+                    "end": shown.end,
+                }
+                | ({} if lines is None else {"text": lines.get(shown.number, "")})
+                for shown in reason.shown
+            ],
+        }
+        yield row
+
+
+def totals(made: Totals, basis: str, point: float, parts: str) -> dict[str, Any]:
+    """Return the last row: what was read, by what it was scored, and under which law."""
+    return {
+        "v": VERSION,
+        "type": "total",
+        "legal_basis": basis,
+        "point": point,
+        "parts": parts,
+        "sources": made.sources,
+        "messages": made.messages,
+        "conversations": made.conversations,
+        "alerts": made.alerts,
+        "left": dict(sorted(made.left.items())),
+        "troubles": dict(sorted(made.troubles.items())),
+        "files": made.files,
+        "known": made.known,
+        "missing": made.missing,
+    }
+
+
+def line(row: Mapping[str, Any]) -> str:
+    """Return a person's lines of a row."""
+    kinds = {"conversation": _conversation, "total": _total, "budget": _budget}
+    return "\n".join(kinds[row["type"]](row))
+
+
+def _conversation(row: Mapping[str, Any]) -> Iterator[str]:
+    mark = "over the point" if row["alert"] else "below the point"
+    yield (
+        f"{row['rank']:>4}. {row['points']:g} points, {mark}: {_plain(row['source'])} "
+        f"[{_plain(row['conversation'])}], {row['messages']:,} messages, {row['speakers']:,} speakers"
+    )
+    before = None
+    for reason in row["reasons"]:
+        pair = f"{_plain(reason['author'])} towards {_plain(reason['other'])}"
+        if pair != before:
+            yield f"      {pair}"
+            before = pair
+        yield (
+            f"        {reason['points']:>5.1f}  {reason['sign']} ({reason['stage']}), "
+            f"{_times(reason['count'])}"
+        )
+        for shown in reason["messages"]:
+            text = _cut(_plain(shown.get("text", "")), shown["start"])
+            yield f"               message {shown['number'] + 1}" + (f": {text}" if text else "")
+    if row["against"]:
+        yield f"      speaks against it: {', '.join(row['against'])}"
+
+
+def _total(row: Mapping[str, Any]) -> Iterator[str]:
+    yield (
+        f"{row['messages']:,} messages of {row['conversations']:,} conversations in "
+        f"{row['sources']:,} sources; {row['alerts']:,} over the point of {row['point']:g}."
+    )
+    if row["left"]:
+        yield "Left out: " + _counted(row["left"]) + "."
+    if row["troubles"]:
+        yield "Repaired: " + _counted(row["troubles"]) + "."
+    if row["files"] or row["missing"]:
+        yield (
+            f"Files: {row['files']:,} looked up, {row['known']:,} on a list, "
+            f"{row['missing']:,} not beside the export."
+        )
+    yield f"Legal basis: {_plain(row['legal_basis'])}."
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {why}" for why, count in counts.items())
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
+
+
+def _cut(text: str, start: int) -> str:
+    """Return a short piece of a text, in which what counted stands."""
+    if len(text) <= _SHOWN_CHARACTERS:
+        return text
+    begin = max(0, min(start - _SHOWN_CHARACTERS // 4, len(text) - _SHOWN_CHARACTERS))
+    piece = text[begin : begin + _SHOWN_CHARACTERS]
+    return ("…" if begin else "") + piece + ("…" if begin + len(piece) < len(text) else "")
+
+
+def _plain(text: str) -> str:
+    """Return text of others as one line that can do nothing to a terminal."""
+    return "".join(one if one.isprintable() else " " for one in text)

@@ -1,0 +1,153 @@
+"""`tutela chat train` and `tutela chat evaluate`: learn from a corpus, and say what scores are worth."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from tutela.chat.scorer import Parts, Scorer
+from tutela.casework import case as cases
+from tutela.chat.training import card
+from tutela.chat.training import evaluate as evaluating
+from tutela.chat.training import train as training
+from tutela.chat.training.corpus import ids, open_corpus
+from tutela.chat.training.evaluate import Evaluation, Judged, Means
+from tutela.chat.training.trained import load
+from tutela.chat.weighing import DEFAULT_POINT
+from tutela.cli import output
+from tutela.cli.open import opened
+from tutela.core.errors import UsageError
+from tutela.observation import conversation_decide
+
+Shown = Literal["text", "json"]
+
+
+def train(
+    corpus: Path,
+    flagged: Path,
+    *,
+    out: Path,
+    licence: str,
+    i_may_use_it: bool = False,
+    lines: Path | None = None,
+    held_out: Path | None = None,
+    seed: int = 1,
+    prevalence: float = 1e-4,
+    no_encoder: bool = False,
+) -> int:
+    """Train a model on a labelled corpus that you may use, and write its card.
+
+    No text is in the model. It adds a probability to scores; points and alerts stay as they are.
+
+    Examples:
+        tutela chat train corpus.xml flagged.txt --out chat.model
+            --licence "terms of its organisers, our agreement of 3 May" --i-may-use-it
+
+    Args:
+        corpus: Conversations as XML, in the form of PAN-2012.
+        flagged: Ids of the flagged authors, one a line.
+        out: Where the model goes; its card goes beside it as .md and .json.
+        licence: What allows you to use the corpus, in words; it is put on the card.
+        i_may_use_it: You say that it does.
+        lines: Telling lines: a conversation's id, a tab, a line.
+        held_out: Ids of conversations to test on, instead of a fold of authors.
+        seed: By which authors are divided.
+        prevalence: Share of flagged authors that figures are weighted to.
+        no_encoder: Do not compare messages by meaning; much faster, and finds less.
+    """
+    if out.exists():
+        raise UsageError(f"{out} exists", hint="name another file, or move it away")
+    parts = Parts.shipped(encoder=not no_encoder)
+    config = training.Config(
+        licence=licence,
+        may_use=i_may_use_it,
+        seed=seed,
+        held_out=ids(held_out) if held_out else frozenset(),
+        prevalence=prevalence,
+    )
+    found = open_corpus(corpus, flagged, lines)
+    made = training.train(found, Scorer(parts), parts.digest, config, point=DEFAULT_POINT)
+    out.write_bytes(made.model.saved())
+    markdown = card.as_markdown(made.card)
+    Path(f"{out}.md").write_text(markdown, encoding="utf-8")
+    Path(f"{out}.json").write_bytes(card.as_json(made.card))
+    print(markdown)
+    return 0
+
+
+def evaluate(
+    corpus: Path | None = None,
+    flagged: Path | None = None,
+    *,
+    case: str = "",
+    lines: Path | None = None,
+    model: Path | None = None,
+    held_out: Path | None = None,
+    prevalence: float = 1e-4,
+    no_encoder: bool = False,
+    format_: Annotated[Shown, Parameter(name="--format")] = "text",
+    break_glass: str = "",
+    config: Path | None = None,
+) -> int:
+    """Say what scores are worth: on a labelled corpus, or by what people said in a case.
+
+    Where there is too little to stand on it says "no data". None of it is evidence of performance
+    on real victims.
+
+    Examples:
+        tutela chat evaluate corpus.xml flagged.txt --lines lines.txt
+        tutela chat evaluate --case OP-17
+
+    Args:
+        corpus: Conversations as XML, in the form of PAN-2012.
+        flagged: Ids of the flagged authors, one a line.
+        case: Number of a case, the feedback of which is counted instead of a corpus.
+        lines: Telling lines: a conversation's id, a tab, a line.
+        model: A trained model, to be measured beside the shipped weights.
+        held_out: Ids of the conversations that the model was tested on.
+        prevalence: Share of flagged authors and conversations that figures are weighted to.
+        no_encoder: Do not compare messages by meaning.
+        format_: text for a person, json for a program.
+        break_glass: Reason to act directly on the database instead of as an account.
+        config: Settings file.
+    """
+    parts = Parts.shipped(encoder=not no_encoder)
+    if case:
+        if corpus or flagged:
+            raise UsageError("name a corpus or a case, not both")
+        made = _of_case(case, parts, break_glass, config)
+    elif corpus is None or flagged is None:
+        raise UsageError(
+            "there is nothing to evaluate on",
+            hint="name a corpus and its flagged authors, or --case with a case that people read",
+        )
+    else:
+        means = Means(
+            scoring=Scorer(parts),
+            parts=parts.digest,
+            point=DEFAULT_POINT,
+            model=load(model, parts.digest) if model else None,
+            held_out=ids(held_out) if held_out else frozenset(),
+            prevalence=prevalence,
+        )
+        made = evaluating.evaluate(open_corpus(corpus, flagged, lines), means)
+    if format_ == "json":
+        sys.stdout.buffer.write(evaluating.as_json(made))
+    else:
+        print("\n".join(evaluating.lines(made)))
+    return 0
+
+
+def _of_case(case: str, parts: Parts, break_glass: str, config: Path | None) -> Evaluation:
+    """Return figures by the last word that was said of each whole conversation."""
+    with opened(config, break_glass=break_glass) as office, office.database.read() as tx:
+        number = cases.by_number(tx, office.who, case).id
+        said = conversation_decide.feedback(tx, office.who, number)
+    last = {one.conversation_id: one for one in said if one.message is None and not one.sign}
+    judged = [
+        Judged(points=one.points, alert=one.alert, verdict=one.verdict) for one in last.values()
+    ]
+    return evaluating.of_feedback(judged, parts.digest, DEFAULT_POINT)

@@ -1,0 +1,71 @@
+"""Words for what conversations name by keys: signs of risk, stages, what speaks against, states."""
+
+from __future__ import annotations
+
+from tutela.web.language import N_
+
+# What a line shows, never what somebody is.
+SIGNS = {
+    "age": N_("asks for age or gender"),
+    "alone": N_("asks who is near"),
+    "secrecy": N_("asks for secrecy"),
+    "isolation": N_("speaks against parents or friends"),
+    "channel": N_("asks to go to a private channel"),
+    "picture": N_("asks for a picture or the camera"),
+    "gift": N_("offers gifts or money"),
+    "flattery": N_("praises, as nobody else does"),
+    "threat": N_("threatens with what was sent"),
+    "pressure": N_("presses for more"),
+    "meeting": N_("proposes to meet"),
+    "persistence": N_("asks again after a refusal"),
+    "minor": N_("the other is said to be under 18"),
+    "asymmetry": N_("asks far more than is asked"),
+    "night": N_("at night"),
+    "known_media": N_("a file that a hash list has"),
+}
+
+STAGES = {
+    "access": N_("getting to know"),
+    "trust": N_("trust"),
+    "isolation": N_("setting apart"),
+    "approach": N_("approach"),
+    "pressure": N_("pressure"),
+}
+
+AGAINST = {
+    "both_ask": N_("Both show the same signs"),
+    "other_adult": N_("The other is said to be an adult"),
+    "one_line": N_("Everything rests on one line"),
+    "peer": N_("Who shows them is said to be under 18 too"),
+    "relative": N_("They speak as a family, or as teacher and pupil"),
+    "sale": N_("Things are sold"),
+    "aware": N_("The talk is about staying safe"),
+}
+
+STATES = {
+    "open": N_("not looked at"),
+    "read": N_("looked at"),
+    "handed_over": N_("handed over"),
+    "dismissed": N_("set aside"),
+}
+
+WHICH = {
+    "undecided": N_("Not decided"),
+    "alert": N_("Alerts"),
+    "all": N_("All"),
+}
+
+VERDICTS = {
+    "true": N_("supports it"),
+    "false": N_("does not support it"),
+    "unsure": N_("unsure"),
+}
+
+TROUBLES = {
+    "cut": N_("cut short"),
+    "encoding": N_("bytes that are no text were replaced"),
+    "no_time": N_("without a time that can be believed"),
+    "time_back": N_("earlier than the one before"),
+    "name_collision": N_("several speakers of one name"),
+    "malformed": N_("could not be read"),
+}
