@@ -25,13 +25,18 @@ _WORD: Final = re.compile(r"[^\W_]+")
 _WORD_AT: Final = re.compile(r"[^\W_]+(?:'+[^\W_]+)*")
 _DOUBLE: Final = re.compile(r"([^\W\d_])\1")
 _NEAR: Final = 2  # words before a match in which a "not" turns it round
+_AROUND: Final = (0, 5)  # words before and behind a match that are near it
 
 
 class Note(StrEnum):
     """What else a message may show: no sign, but it counts for how signs are read."""
 
     REFUSAL = "refusal"
-    KIN = "kin"  # speaks as one of the family, a teacher or a trainer
+    KIN = "kin"  # speaks as one of the family, or to one
+    HOME = "home"  # says mum, not your mum: lives with them
+    ROLE = (
+        "role"  # speaks as, or to, a teacher, a trainer, a doctor; of lessons, training, treatment
+    )
     SALE = "sale"
     AWARE = "aware"  # speaks about staying safe
     SURPRISE = "surprise"  # a present, a party
@@ -51,6 +56,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         patterns: Any of which must match; see `tutela.chat.pattern`.
         unless: Classes, a word of which in the message stills the rule.
         negated: Whether a "not" right before it stills it.
+        not_near: Classes, a word of which in the match or just around it stills it.
+        not_after: Classes, a word of which right before it stills it.
         yes: Mild texts that must match.
         no: Mild texts that must not.
         why: What a reviewer should know.
@@ -65,6 +72,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     strength: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
     unless: tuple[str, ...] = ()
     negated: bool = True
+    not_near: tuple[str, ...] = ()
+    not_after: tuple[str, ...] = ()
     why: str = ""
 
 
@@ -128,6 +137,8 @@ class _Compiled(msgspec.Struct, frozen=True, gc=False):
     unless: frozenset[str]
     negations: frozenset[str]
     suggestions: frozenset[str]
+    not_near: frozenset[str]
+    not_after: frozenset[str]
 
 
 class Lexicon:
@@ -183,7 +194,7 @@ class Lexicon:
                 if not one.pattern.possible(present) or not one.unless.isdisjoint(present):
                     continue
                 span = one.pattern.find(words, places)
-                if span is None or _negated(one, words, span[0]):
+                if span is None or _stilled(one, words, *span):
                     continue
                 before = hits.get(one.rule.id)
                 if before is None or span < (before.start, before.end):
@@ -202,7 +213,12 @@ def _places(words: Sequence[str]) -> Mapping[str, Sequence[int]]:
     return places
 
 
-def _negated(one: _Compiled, words: Sequence[str], start: int) -> bool:
+def _stilled(one: _Compiled, words: Sequence[str], start: int, end: int) -> bool:
+    if one.not_after and not one.not_after.isdisjoint(words[max(0, start - 1) : start]):
+        return True
+    around = words[max(0, start - _AROUND[0]) : end + _AROUND[1]]
+    if one.not_near and not one.not_near.isdisjoint(around):
+        return True
     if not one.rule.negated:
         return False
     before = words[max(0, start - _NEAR) : start]
@@ -215,28 +231,35 @@ def _compiled(file: File, rules: dict[str, Rule]) -> Iterable[_Compiled]:
     classes: dict[str, Sequence[Phrase]] = {
         name: phrases_of(text) for name, text in file.classes.items()
     }
-    common = frozenset(word for phrase in phrases_of(file.common) for word in phrase)
-    negations = frozenset(word for phrase in phrases_of(file.negations) for word in phrase)
-    suggestions = frozenset(word for phrase in phrases_of(file.suggestions) for word in phrase)
+    common, negations, suggestions = (
+        frozenset(word for phrase in phrases_of(text) for word in phrase)
+        for text in (file.common, file.negations, file.suggestions)
+    )
     for rule in file.rule:
         if rule.id in rules or (rule.sign is None) == (rule.note is None):
-            raise SettingsError(
-                f"rule {rule.id} of the lexicon does not hold: give it an id of its own and either"
-                " a sign or a note",
-                code="lexicon_wrong",
-            )
+            raise _wrong(rule, "it needs an id of its own, and either a sign or a note")
         rules[rule.id] = rule
         stilled = (*rule.unless, *(file.still if rule.sign else ()))
-        missing = [name for name in stilled if name not in classes]
+        missing = [
+            name for name in (*stilled, *rule.not_near, *rule.not_after) if name not in classes
+        ]
         if missing:
-            raise SettingsError(
-                f"rule {rule.id} of the lexicon names a class that is not there: {missing[0]}",
-                code="lexicon_wrong",
-            )
-        unless = frozenset(phrase[0] for name in stilled for phrase in classes[name])
+            raise _wrong(rule, f"there is no class {missing[0]!r}")
+        unless, near, after = (
+            frozenset(phrase[0] for name in names for phrase in classes[name])
+            for names in (stilled, rule.not_near, rule.not_after)
+        )
         for line in rule.patterns:
             pattern = compile_pattern(line, classes, common)
-            yield _Compiled(rule, pattern, unless, negations, suggestions)
+            yield _Compiled(rule, pattern, unless, negations, suggestions, near, after)
+
+
+def _wrong(rule: Rule, why: str) -> SettingsError:
+    return SettingsError(
+        f"rule {rule.id} of the lexicon does not hold: {why}",
+        code="lexicon_wrong",
+        hint="compare the file with those that are shipped",
+    )
 
 
 def _aliases(vocabulary: set[str]) -> dict[str, str]:
@@ -249,9 +272,7 @@ def _aliases(vocabulary: set[str]) -> dict[str, str]:
         for other in (word.replace("l", "i"), _DOUBLE.sub(r"\1", word)):
             if other not in vocabulary:
                 aliases.setdefault(other, word)
-    for word in vocabulary:
-        aliases[word] = word
-    return aliases
+    return aliases | {word: word for word in vocabulary}
 
 
 def parse(data: bytes) -> File:

@@ -1,4 +1,4 @@
-"""Patterns of words, as the lexicon's files write them: no regular expression, so none can run away.
+"""Patterns of words, as the lexicon writes them: no regular expression, so none can run away.
 
 A pattern is a line of parts: a word; `a|b`, one of several; `a_b`, two
 words; `{name}`, any word or phrase of a class;

@@ -194,7 +194,10 @@ class Speaker(msgspec.Struct, array_like=True, omit_defaults=True):
         minor_age: The youngest age under 18 that was stated; 0 for none.
         adult_age: The last age of 18 and more that was stated; 0 for none.
         band: What the platform says.
-        kin: Messages that speak as family, or as a teacher.
+        kin: Messages that speak as family, or to it.
+        home: Messages that say mum, not your mum.
+        role: Messages that speak as, or to, a teacher, a trainer, a doctor.
+        aware: Messages that speak of staying safe.
         adult: Messages that speak of own children, a job.
         minor_at: Number of the message that stated it; -1 for none.
         minor_message: Its id.
@@ -206,6 +209,9 @@ class Speaker(msgspec.Struct, array_like=True, omit_defaults=True):
     adult_age: int = 0
     band: AgeBand = AgeBand.UNKNOWN
     kin: int = 0
+    home: int = 0
+    role: int = 0
+    aware: int = 0
     adult: int = 0
     minor_at: int = -1
     minor_message: str = ""
@@ -234,7 +240,6 @@ class Talk(msgspec.Struct, array_like=True, omit_defaults=True):
         names: In a group, who is called what (a checksum of the name).
         asked_age: Who was asked for an age, and in which message, the last few.
         sale: Messages that speak of things sold.
-        aware: Messages that speak of staying safe.
         surprise: Messages that speak of a present or a party.
         encoded: Messages that went to the encoder.
         left: Pairs that were left behind.
@@ -248,7 +253,6 @@ class Talk(msgspec.Struct, array_like=True, omit_defaults=True):
     names: dict[int, int] = {}
     asked_age: dict[int, int] = {}
     sale: int = 0
-    aware: int = 0
     surprise: int = 0
     encoded: int = 0
     left: int = 0
@@ -275,7 +279,7 @@ class Open:
                 return NOBODY
             number = self.numbers[author] = len(self.talk.speakers)
             self.talk.speakers.append(Speaker(author))
-            if number == 2:  # noqa: PLR2004 - the second speaker is whom the first spoke to
+            if number == 2:
                 self._met(number)
             for word in (name or author).casefold().split()[:1]:
                 self.talk.names.setdefault(zlib.crc32(word.encode()), number)
@@ -305,8 +309,8 @@ class Open:
     ) -> tuple[int, ...]:
         """Return towards whom a message goes: an answer, a mention, or who spoke before."""
         talk = self.talk
-        if len(talk.speakers) <= 3:  # noqa: PLR2004 - nobody, and two
-            return (2 if author == 1 else 1,) if len(talk.speakers) == 3 else (NOBODY,)  # noqa: PLR2004
+        if len(talk.speakers) <= 3:
+            return (2 if author == 1 else 1,) if len(talk.speakers) == 3 else (NOBODY,)
         named = [number for one in to if (number := self.numbers.get(one)) and number != author]
         if not named and (number := talk.addresses.get(reply_to)) and number != author:
             named = [number]
@@ -325,7 +329,7 @@ class Open:
             talk.recent.remove(author)
         talk.recent.append(author)
         del talk.recent[: -(MOST_OTHERS + 1)]
-        if len(talk.speakers) > 3:  # noqa: PLR2004 - nobody, and two
+        if len(talk.speakers) > 3:
             talk.addresses[message] = author
             if len(talk.addresses) > _ADDRESSES:
                 del talk.addresses[next(iter(talk.addresses))]

@@ -1,4 +1,4 @@
-"""From the state of a conversation to its score: what counts, what speaks against it, and reasons."""
+"""From the state of a conversation to its score: what counts, what speaks against it, and why."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Final
 from tutela.chat.limits import PAIRS, SHOWN
 from tutela.chat.model import ConversationScore, PairScore, Reason, Shown, Sign
 from tutela.chat.state import Pair, Speaker, Talk
-from tutela.chat.weighing import DISTINCT, ONE_LINE, Tally, Weights, may_alert, weigh
+from tutela.chat.weighing import DISTINCT, ONE_LINE, Tally, Weights, clear, may_alert, weigh
 
 _PEER_YEARS: Final = 4
 _ASKED_MANY: Final = 8  # questions before asking more than the other says anything
 _ASKED_TIMES: Final = 4
 _TIMED: Final = 10  # messages with a time before a night says anything
 _ADULT_TALK: Final = 2
-_FAMILY: Final = 3
+_AGAIN: Final = 2
 
 
 def known_minor(talk: Talk, speaker: int) -> bool:
@@ -26,6 +26,7 @@ def against(talk: Talk, pair: Pair) -> tuple[str, ...]:
     """Return the codes of what speaks against reading a pair's signs as risk."""
     author, other = talk.speakers[pair.author], talk.speakers[pair.other]
     kin = author.kin + other.kin
+    role = author.role + other.role
     reverse = talk.pairs.get(pair.other << 32 | pair.author)
     codes = (
         ("other_adult", other.is_adult),
@@ -33,9 +34,12 @@ def against(talk: Talk, pair: Pair) -> tuple[str, ...]:
         ("both_ask", reverse is not None and _alike(pair, reverse)),
         ("peer", _peers(author, other)),
         ("relative", kin > 0),
-        ("family", kin >= _FAMILY),
+        ("family", kin >= _AGAIN),
+        ("same_home", author.home > 0),
+        ("role", role > 0),
+        ("setting", role >= _AGAIN),
         ("sale", talk.sale > 0),
-        ("aware", talk.aware > 0),
+        ("aware", author.aware > 0),
         ("surprise", talk.surprise > 0),
     )
     return tuple(code for code, holds in codes if holds)
@@ -92,7 +96,7 @@ def _pair_score(talk: Talk, pair: Pair, weights: Weights) -> PairScore:
     one = tally(talk, pair, codes)
     points = weigh(weights, one)
     alerts = may_alert(weights, one)
-    if sum(total > 0 for total in one.signs.values()) < DISTINCT or pair.marked < DISTINCT:
+    if clear(one.signs) < DISTINCT or pair.marked < DISTINCT:
         codes = (ONE_LINE, *codes)
     reasons = [_reason(talk, pair, sign, worth) for sign, worth in points.items()]
     reasons.sort(key=lambda reason: (-reason.points, reason.sign))
@@ -108,7 +112,8 @@ def _pair_score(talk: Talk, pair: Pair, weights: Weights) -> PairScore:
 
 
 def _reason(talk: Talk, pair: Pair, sign: Sign, points: float) -> Reason:
-    count, shown = 1, ()
+    count = 1
+    shown: tuple[Shown, ...] = ()
     if (counted := pair.signs.get(sign.value)) is not None:
         count, shown = counted.count, tuple(counted.shown)
     elif sign is Sign.PERSISTENCE:

@@ -6,6 +6,7 @@ never subtracts; it asks for more distinct signs before the pair may alert.
 
 from __future__ import annotations
 
+import math
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Final
@@ -79,6 +80,7 @@ LINE_SIGNS: Final = frozenset(
 
 ONE_LINE: Final = "one_line"
 DISTINCT: Final = 2  # line signs, on as many messages: one line never alerts by itself
+CLEAR: Final = 0.6  # from which strength on a sign counts for the rule; two weak showings make one
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,15 +144,20 @@ def may_alert(weights: Weights, tally: Tally) -> bool:
     more = sum(weights.needs.get(code, 0) for code in tally.against)
     if tally.minor_request and not more:
         return True
-    distinct = sum(total > 0 for total in tally.signs.values())
+    distinct = clear(tally.signs)
     return distinct >= DISTINCT + more and tally.messages >= DISTINCT
+
+
+def clear(signs: dict[Sign, float]) -> int:
+    """Return how many signs were shown clearly enough to count for the rule."""
+    return sum(total >= CLEAR for total in signs.values())
 
 
 def _saturated(total: float, further: float) -> float:
     """Return a full showing as 1, and each further one as `further` of the one before it."""
     if total <= 1 or further >= 1:
         return total
-    return 1 + further * (1 - further ** (total - 1)) / (1 - further)
+    return 1.0 + further * (1.0 - math.pow(further, total - 1.0)) / (1.0 - further)
 
 
 def load(path: Path | None = None) -> Weights:
