@@ -39,7 +39,7 @@ format: .venv/develop ## Mend what can be mended by itself
 docs: .venv/develop ## Write the generated pages of docs/reference
 	$(bin)/python tools/generate_docs.py
 
-bench: .venv/develop debian ## Measure beside the peers; ONLY=pdq|match|scan|casework|exchange|fetch|pages|leads|crawl for one subject
+bench: .venv/develop debian ## Measure beside the peers; ONLY=pdq|match|scan|casework|exchange|fetch|pages|leads|crawl|chat for one subject
 	$(bin)/python bench/run.py $(ONLY)
 
 lock: ## Renew requirements/*.txt (needs uv)

@@ -1,7 +1,7 @@
 """Run benchmarks, print their tables, keep the results, and write them into the docs.
 
     python bench/run.py [pdq] [match] [scan] [casework] [exchange] [fetch] [pages] [leads] [crawl]
-        [--quick]
+        [chat] [--quick]
 
 Each subject is a file beside this one with `run(options) -> list[Figure]`. Results go to
 bench/results/<subject>.json and from there into docs/explanation/performance.md.
@@ -27,7 +27,18 @@ from measure import Figure, Options
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 DOCUMENT = HERE.parent / "docs" / "explanation" / "performance.md"
-SUBJECTS = ("pdq", "match", "scan", "casework", "exchange", "fetch", "pages", "leads", "crawl")
+SUBJECTS = (
+    "pdq",
+    "match",
+    "scan",
+    "casework",
+    "exchange",
+    "fetch",
+    "pages",
+    "leads",
+    "crawl",
+    "chat",
+)
 COLUMNS = ("figure", "ours", "unit", "peer", "theirs", "ratio", "goal", "holds")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib import resources
 from typing import Annotated, Any, Final
@@ -23,26 +23,28 @@ from tutela.chat.pattern import phrases_of
 from tutela.core.errors import ServiceError, SettingsError
 
 ENCODED_CHARS: Final = 300
+LANGUAGES: Final = ("en", "de", "es", "fr")
+# A message must be nearer to a sign's nearest two sentences than to the nearest two harmless ones
+# by the margin, and as near as the floor; cosines.
+MARGIN: Final = 0.10
+FLOOR: Final = 0.50
 _CACHED: Final = 20_000
 _NEAREST: Final = 2
 
 Vectors = npt.NDArray[np.float32]
-Cosine = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
-class File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The file of prototypes.
+class Sentences(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A file of prototypes, of one language.
 
     Attributes:
-        margin: By how much a message must be nearer to a sign's sentences than to harmless ones.
-        floor: How near it must be at least.
+        language: Which.
         gate: Words by which a message begins that goes to the encoder, separated by `|`.
         sign: Sentences by sign.
         harmless: Sentences that only look like them, by where they are from.
     """
 
-    margin: Cosine
-    floor: Cosine
+    language: Annotated[str, msgspec.Meta(pattern="^[a-z]{2}$")]
     gate: str
     sign: dict[Sign, tuple[str, ...]]
     harmless: dict[str, tuple[str, ...]]
@@ -65,15 +67,23 @@ class Prototypes:
         ServiceError: the encoder cannot be loaded.
     """
 
-    def __init__(self, file: File) -> None:
-        self.file = file
-        self.gate: frozenset[str] = frozenset(p[0] for p in phrases_of(file.gate))
+    def __init__(self, files: Iterable[Sentences]) -> None:
+        every = list(files)
+        self.gate: frozenset[str] = frozenset(p[0] for one in every for p in phrases_of(one.gate))
         self._encoder = _encoder()
-        self._ids = [f"{sign}.{at}" for sign, some in file.sign.items() for at in range(len(some))]
-        self._signs = list(file.sign)
-        self._of = np.array([at for at, sign in enumerate(self._signs) for _ in file.sign[sign]])
-        self._risk = self._encode([text for some in file.sign.values() for text in some])
-        self._harmless = self._encode([text for some in file.harmless.values() for text in some])
+        rows = [
+            (sign, f"{one.language}.{sign}.{at}", text)
+            for one in every
+            for sign, some in one.sign.items()
+            for at, text in enumerate(some, 1)
+        ]
+        self._ids = [name for _, name, _ in rows]
+        self._signs = sorted({sign for sign, _, _ in rows})
+        self._of = np.array([self._signs.index(sign) for sign, _, _ in rows])
+        self._risk = self._encode([text for _, _, text in rows])
+        self._harmless = self._encode(
+            [text for one in every for some in one.harmless.values() for text in some]
+        )
         self._cache: OrderedDict[bytes, Likeness | None] = OrderedDict()
 
     def like(self, texts: Sequence[str]) -> list[Likeness | None]:
@@ -105,7 +115,7 @@ class Prototypes:
         told: list[Likeness | None] = []
         for row, at in enumerate(best.tolist()):
             value = float(near[row, at])
-            if value < self.file.floor or value - float(harmless[row]) < self.file.margin:
+            if value < FLOOR or value - float(harmless[row]) < MARGIN:
                 told.append(None)
                 continue
             nearest = int(np.where(self._of == at, risk[row], -1.0).argmax())
@@ -133,26 +143,28 @@ def _encoder() -> Any:
     return USE(threads=1)
 
 
-def parse(data: bytes) -> File:
+def parse(data: bytes) -> Sentences:
     """Return the prototypes in a file.
 
     Raises:
-        SettingsError: it is no TOML, or says something unknown or out of range.
+        SettingsError: it is no TOML, or says something unknown.
     """
     try:
-        file = msgspec.toml.decode(data, type=File, strict=False)
+        return msgspec.toml.decode(data, type=Sentences, strict=False)
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
         raise SettingsError(
             f"the prototypes do not hold: {error}",
             code="prototypes_wrong",
             hint="compare the file with the one that is shipped",
         ) from error
-    few = [sign for sign, some in file.sign.items() if len(some) < _NEAREST]
-    if few or sum(map(len, file.harmless.values())) < _NEAREST:
-        raise SettingsError("prototypes need two sentences each", code="prototypes_wrong")
-    return file
 
 
-def shipped_bytes() -> bytes:
-    """Return the file that is shipped."""
-    return (resources.files(__package__) / "prototypes.toml").read_bytes()
+def shipped_bytes() -> dict[str, bytes]:
+    """Return the files that are shipped, by language."""
+    folder = resources.files(__package__) / "sentences"
+    return {language: (folder / f"{language}.toml").read_bytes() for language in LANGUAGES}
+
+
+def shipped() -> list[Sentences]:
+    """Return the prototypes that are shipped."""
+    return [parse(data) for data in shipped_bytes().values()]

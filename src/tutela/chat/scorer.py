@@ -421,13 +421,13 @@ def _without_encoder() -> Parts:
 
 @cache
 def _with_encoder() -> Parts:
-    return _parts(Prototypes(prototypes.parse(prototypes.shipped_bytes())))
+    return _parts(Prototypes(prototypes.shipped()))
 
 
 def _parts(model: Prototypes | None) -> Parts:
     files = [*lexicon.shipped_bytes().values(), weighing.shipped_bytes()]
     if model is not None:
-        files.append(prototypes.shipped_bytes())
+        files += prototypes.shipped_bytes().values()
     digest = hashlib.sha256()
     for data in files:
         digest.update(hashlib.sha256(data).digest())

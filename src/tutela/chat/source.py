@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import stat
 from pathlib import Path, PurePosixPath
@@ -11,7 +12,7 @@ from typing import Final
 import msgspec
 
 from tutela.chat.model import MediaRef
-from tutela.evidence.folder import Found
+from tutela.evidence.folder import Found, open_found
 
 _NAME_CHARS: Final = 1_000
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -55,6 +56,27 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     root: Path
     folder: Path | None = None
     size_bytes: int = 0
+
+
+def digest_of(source: Source) -> bytes:
+    """Return SHA-256 over the files of a source and which parts of them it is; 32 bytes.
+
+    Raises:
+        InputError: a file cannot be opened any more.
+    """
+    whole = hashlib.sha256()
+    for found in source.files:
+        opened = open_found(found)
+        try:
+            for file in opened:
+                with os.fdopen(os.dup(file), "rb") as stream:
+                    whole.update(hashlib.file_digest(stream, "sha256").digest())
+        finally:
+            for file in opened:
+                os.close(file)
+    for part in source.parts:
+        whole.update(repr((part.file, part.member)).encode())
+    return whole.digest()
 
 
 def media_path(source: Source, ref: MediaRef) -> Path | None:

