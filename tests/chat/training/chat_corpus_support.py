@@ -93,7 +93,7 @@ def write(
     names, told = folder / "flagged.txt", folder / "lines.txt"
     names.write_text("\n".join(ids) + "\n")
     told.write_text("\n".join(telling) + "\n")
-    return open_corpus(READERS[0], xml, names, told if lines else None)
+    return open_corpus(xml, names, told if lines else None, reader=READERS[0])
 
 
 def _talk(draw: random.Random, one: str, two: str, *, risky: bool):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import chat_corpus_support as made
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,7 +25,7 @@ def corpus_of(folder, xml, flagged="a1\n", lines=None):
     contents = [xml if isinstance(xml, bytes) else xml.encode(), flagged.encode()]
     for path, content in zip(paths, [*contents, (lines or "").encode()], strict=True):
         path.write_bytes(content)
-    return open_corpus(made.READERS[0], *paths[:2], paths[2] if lines else None)
+    return open_corpus(*paths[:2], paths[2] if lines else None, reader=made.READERS[0])
 
 
 def test_messages_come_as_written(tmp_path):
@@ -112,9 +113,14 @@ def test_lines_that_are_none_are_refused(tmp_path):
     with pytest.raises(InputError):
         corpus_of(tmp_path, "<conversations/>", lines="c1 1\n")
     with pytest.raises(InputError) as refused:
-        open_corpus(made.READERS[0], tmp_path / "nowhere.xml", tmp_path / "f.txt")
+        open_corpus(tmp_path / "nowhere.xml", tmp_path / "f.txt")
     assert refused.value.code == "unreadable"
 
 
 def test_the_same_seed_writes_the_same(tmp_path):
     assert made.write(tmp_path).digest == made.write(tmp_path).digest
+
+
+def test_without_a_reader_one_is_begun_and_ended(corpus):
+    alone = msgspec.structs.replace(corpus, reader=None)
+    assert list(read(alone)) == list(read(corpus))

@@ -36,14 +36,14 @@ class Corpus(msgspec.Struct, frozen=True, kw_only=True):
     """Where a corpus lies, and what it says of authors.
 
     Attributes:
-        reader: Reads the conversations, confined.
+        reader: Reads the conversations, confined; None to begin one for each reading.
         conversations: The XML file.
         flagged: Ids of the flagged authors.
         lines: Telling lines, or None where the corpus names none.
         digest: SHA-256 over the digests of all its files.
     """
 
-    reader: Reader
+    reader: Reader | None
     conversations: Path
     flagged: frozenset[str]
     lines: frozenset[Line] | None
@@ -51,9 +51,11 @@ class Corpus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def open_corpus(
-    reader: Reader, conversations: Path, flagged: Path, lines: Path | None = None
+    conversations: Path, flagged: Path, lines: Path | None = None, *, reader: Reader | None = None
 ) -> Corpus:
     """Return a corpus; its conversations are not read yet, but digested.
+
+    Give a `reader` where a key or the database is open: it was to begin before them.
 
     Raises:
         InputError: a file cannot be opened, or a list is none.
@@ -94,7 +96,15 @@ def read(corpus: Corpus) -> Iterator[Message | Left]:
         InputError: code `no_corpus`, or why it cannot be read to its end (`xml`, `doctype`,
             `memory`, ...): figures of a part would be taken for those of the whole.
     """
-    for source in sources(corpus.conversations, corpus.reader):
+    if corpus.reader is None:
+        with Reader() as reader:
+            yield from _read(corpus, reader)
+    else:
+        yield from _read(corpus, corpus.reader)
+
+
+def _read(corpus: Corpus, reader: Reader) -> Iterator[Message | Left]:
+    for source in sources(corpus.conversations, reader):
         if isinstance(source, Left):
             raise _broken(corpus, source)
         if source.format != FORMAT:
@@ -103,7 +113,7 @@ def read(corpus: Corpus) -> Iterator[Message | Left]:
                 code="no_corpus",
                 hint="conversations as XML; see docs/how-to/train-and-evaluate-chat.md",
             )
-        for batch in corpus.reader.read(source):
+        for batch in reader.read(source):
             for entry in batch:
                 if isinstance(entry, Left) and entry.reason != Trouble.MALFORMED:
                     raise _broken(corpus, entry)
