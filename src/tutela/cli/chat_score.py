@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -33,6 +32,7 @@ from tutela.core.errors import UsageError
 from tutela.core.settings import Settings
 from tutela.evidence.vault import Vault, master_key
 from tutela.hashlist.library import Library
+from tutela.observation import conversations_observed
 from tutela.observation.conversation_model import Measure, Origin
 from tutela.observation.sealing import Words
 from tutela.scan.hasher import Hasher
@@ -233,8 +233,7 @@ def _keep(desk: Desk, settings: Settings, parts: Parts, point: float) -> Callabl
             )
             return Keeper(desk, origin, measure)
         with desk.database.read() as tx:
-            posts = [post for _, post in keeping.observed(tx, desk)]
-        digest = hashlib.sha256(repr(posts).encode()).digest()
+            digest = conversations_observed.digest(tx, desk.who, desk.case_id)
         origin = Origin(name=source.name, format=keeping.OBSERVED, sha256=digest, keep=days)
         return _KeptObserved(source, Keeper(desk, origin, measure))
 
