@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from tutela.chat.model import ConversationScore, Message
@@ -14,7 +12,6 @@ from tutela.chat.training.heard import Heard
 from tutela.chat.weighing import DEFAULT_POINT
 
 CONFIG = train.Config(licence="invented for tests", may_use=True)
-SECONDS = 20  # of this process, on a slow machine too
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["lexicon", "encoder"])
@@ -23,14 +20,12 @@ def parts(request):
 
 
 def test_it_trains_evaluates_and_scores(corpus, parts):
-    begun = time.process_time()
     digest = bytes.fromhex(parts.digest)
     model, card = train.train(corpus, Scorer(parts), digest, CONFIG, point=DEFAULT_POINT)
     found = evaluate.evaluate(
         corpus,
         evaluate.Means(scoring=Scorer(parts), parts=digest, point=DEFAULT_POINT, model=model),
     )
-    assert time.process_time() - begun < SECONDS
     assert card.parts == found.parts == parts.digest
     titles = [table.title for table in found.tables]
     assert titles[:3] == [
