@@ -6,9 +6,12 @@ from the operator's own harmless traffic, with an upper bound; without such traf
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import math
-from collections.abc import Sequence
-from typing import Final
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Final, Generic, TypeVar
 
 import msgspec
 
@@ -17,25 +20,68 @@ from tutela.core.errors import UsageError
 
 CONFIDENCE: Final = 0.95
 _STEPS: Final = 60  # halvings: finer than a double
+Of = TypeVar("Of")
 
 
-class Chosen(msgspec.Struct, frozen=True, kw_only=True):
+class Chosen(msgspec.Struct, Generic[Of], frozen=True, kw_only=True):
     """Which conversations are read.
 
     Attributes:
-        shown: Of them, the heaviest first.
+        shown: What was chosen, the heaviest first.
         point: Points of the last one; infinite where none is shown.
-        tied: How many more have as many points as the last one, and are left out by their name
-            alone: they are no less urgent.
+        tied: How many more have as many points as the last one, and are left out because they came
+            later alone: they are no less urgent.
         alerts: How many of `shown` reach the point of the score and hold its rule.
         left: Conversations with any points that are not shown.
     """
 
-    shown: tuple[ConversationScore, ...]
+    shown: tuple[Of, ...]
     point: float
     tied: int
     alerts: int
     left: int
+
+
+class Choice(Generic[Of]):
+    """Chooses while conversations are scored: the most points first, alerts before others.
+
+    Conversations without any points are not shown, however many could be read.
+
+    Args:
+        budget: How many can be read.
+
+    Raises:
+        UsageError: the budget is negative.
+    """
+
+    def __init__(self, budget: int) -> None:
+        if budget < 0:
+            raise UsageError("a budget cannot be negative", code="chat_budget")
+        self._budget = budget
+        self._heap: list[tuple[bool, float, int, Of]] = []
+        self._order = itertools.count(0, -1)  # no two are compared beyond it
+        self._points: Counter[float] = Counter()
+
+    def add(self, score: ConversationScore, of: Of) -> None:
+        """Take note of a conversation; `of` is what is shown of it."""
+        if score.points <= 0:
+            return
+        self._points[score.points] += 1
+        if self._budget:
+            push = heapq.heappush if len(self._heap) < self._budget else heapq.heappushpop
+            push(self._heap, (score.alert, score.points, next(self._order), of))
+
+    def made(self) -> Chosen[Of]:
+        """Return what was chosen of those that came."""
+        shown = sorted(self._heap, key=lambda row: row[:3], reverse=True)
+        last = shown[-1][1] if shown else math.inf
+        return Chosen(
+            shown=tuple(row[3] for row in shown),
+            point=last,
+            tied=self._points[last] - sum(row[1] == last for row in shown),
+            alerts=sum(row[0] for row in shown),
+            left=self._points.total() - len(shown),
+        )
 
 
 class FalseAlerts(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,35 +103,23 @@ class FalseAlerts(msgspec.Struct, frozen=True, kw_only=True):
     upper: float | None
 
 
-def choose(scores: Sequence[ConversationScore], budget: int) -> Chosen:
-    """Choose the conversations that people can read: the most points first, alerts before others.
+def choose(scores: Iterable[ConversationScore], budget: int) -> Chosen[ConversationScore]:
+    """Choose of conversations that are all there; as `Choice`."""
+    choice: Choice[ConversationScore] = Choice(budget)
+    for one in scores:
+        choice.add(one, one)
+    return choice.made()
 
-    Conversations without any points are not shown, however many could be read.
 
-    Raises:
-        UsageError: the budget is negative.
+def false_alerts(harmless: Sequence[float], point: float) -> FalseAlerts:
+    """Tell how often harmless traffic of the operator's own reaches a point.
+
+    Args:
+        harmless: Points of each conversation of it.
+        point: Which.
     """
-    if budget < 0:
-        raise UsageError("a budget cannot be negative", code="chat_budget")
-    some = sorted(
-        (one for one in scores if one.points > 0),
-        key=lambda one: (-one.alert, -one.points, one.conversation),
-    )
-    shown = tuple(some[:budget])
-    last = shown[-1].points if shown else math.inf
-    return Chosen(
-        shown=shown,
-        point=last,
-        tied=sum(one.points == last for one in some[budget:]),
-        alerts=sum(one.alert for one in shown),
-        left=len(some) - len(shown),
-    )
-
-
-def false_alerts(harmless: Sequence[ConversationScore], point: float) -> FalseAlerts:
-    """Tell how often harmless traffic of the operator's own reaches a point."""
     count = len(harmless)
-    reached = sum(one.points >= point for one in harmless)
+    reached = sum(one >= point for one in harmless)
     return FalseAlerts(
         point=point,
         conversations=count,
