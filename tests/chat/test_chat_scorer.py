@@ -87,6 +87,13 @@ def test_an_adult_is_told_from_a_minor():
     assert not scored(*lines).alert
 
 
+def test_me_too_after_an_age_makes_a_peer():
+    score = scored("a: how old are you", "b: 12", "a: same haha", "a: do you have discord")
+    assert "peer" in score.pairs[0].against
+    later = ("a: how old are you", "b: 12", *["a: hm"] * 9, "a: same haha", "a: got discord")
+    assert "peer" not in scored(*later).pairs[0].against
+
+
 def test_both_asking_alike_speaks_against():
     score = scored(
         "a: how old are you", "b: how old are you", "a: send me a selfie", "b: send me a selfie"

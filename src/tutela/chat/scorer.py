@@ -287,11 +287,14 @@ class Scorer:
             split.folded.text,
             asked=opened.was_asked_age(author),
         )
+        if age is None and Note.SAME in notes:
+            age = opened.same_age(author)
         if Note.AGE_ASKED in notes and (age or speaker.minor_age or speaker.adult_age):
             for other in others:
                 opened.ask_age(other)
         if age is None:
             return False
+        talk.last_age = (talk.number, age, author)
         if age >= ages.OF_AGE:
             speaker.adult_age = age
             return False

@@ -241,6 +241,7 @@ class Talk(msgspec.Struct, array_like=True, omit_defaults=True):
         asked_age: Who was asked for an age, and in which message, the last few.
         sale: Messages that speak of things sold.
         surprise: Messages that speak of a present or a party.
+        last_age: The last age that was stated: number of the message, years, speaker.
         encoded: Messages that went to the encoder.
         left: Pairs that were left behind.
     """
@@ -254,6 +255,7 @@ class Talk(msgspec.Struct, array_like=True, omit_defaults=True):
     asked_age: dict[int, int] = {}
     sale: int = 0
     surprise: int = 0
+    last_age: tuple[int, int, int] = (-_PENDING, 0, 0)
     encoded: int = 0
     left: int = 0
 
@@ -340,6 +342,12 @@ class Open:
         talk.asked_age[other] = talk.number
         if len(talk.asked_age) > _ADDRESSES:
             del talk.asked_age[next(iter(talk.asked_age))]
+
+    def same_age(self, author: int) -> int | None:
+        """Return the age that somebody else stated just before, for one who says "me too"."""
+        at, age, speaker = self.talk.last_age
+        near = self.talk.number - at < _PENDING and speaker not in {author, NOBODY}
+        return age if near and age else None
 
     def was_asked_age(self, author: int) -> bool:
         """Tell whether somebody was asked for an age just before."""
