@@ -88,7 +88,8 @@ class JsonLines:
             if raw is not None and not raw.strip():
                 continue
             row = None if raw is None else decoded(_DECODER, raw)
-            yield malformed(f"line {number}") if row is None else _message(row, entries, opening)
+            message = _message(row, entries, opening) if row is not None else None
+            yield message or malformed(f"line {number}")
 
 
 def _keys(line: bytes) -> set[str] | None:
@@ -103,7 +104,8 @@ def _keys(line: bytes) -> set[str] | None:
         return None
 
 
-def _message(row: tuple[object, bool], entries: Entries, opening: Opening) -> Message:
+def _message(row: tuple[object, bool], entries: Entries, opening: Opening) -> Message | None:
+    """Return the message of a row; None where nobody says nothing."""
     values, repaired = row
     found = {}
     for field, same in NAMES.items():
@@ -115,6 +117,8 @@ def _message(row: tuple[object, bool], entries: Entries, opening: Opening) -> Me
     author = _word(found.get("author"))
     name = _word(found.get("name"))
     media = found.get("media") or ()
+    if not (author or name or found.get("text") or media):
+        return None
     return entries.message(
         _word(found.get("conversation")) or opening.conversation,
         author or name,
