@@ -270,3 +270,14 @@ def test_irc_lines_of_one_file_in_two_charsets():
     assert (first.text, second.text) == ("grün", "grün")
     assert Trouble.ENCODING in second.troubles
     assert Trouble.ENCODING not in first.troubles
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_one_array_of_messages_is_read_as_lines_are(indent):
+    rows = [json.loads(line) for line in chat_exports.jsonl(chat_exports.TALK).splitlines()]
+    data = json.dumps([*rows, 5, *rows], indent=indent).encode()
+    assert recognise(data, "x.json") == "jsonl"
+    assert recognise(data[:200], "x.json") == "jsonl"
+    found = chat_exports.read(data, "jsonl")
+    assert len(chat_exports.spoken(found)) == 2 * len(rows)
+    assert found[len(rows)] == Left(reason="malformed", place=f"message {len(rows) + 1}")

@@ -13,7 +13,7 @@ import chat_exports
 from chat_exports import TALK, WRITTEN
 from tutela.chat import limits
 from tutela.chat.formats.jsonl import JsonLines
-from tutela.chat.model import Left, Message
+from tutela.chat.model import Left, MediaRef, Message
 from tutela.chat.reader import Reader
 from tutela.chat.source import Source
 from tutela.chat.sources import sources
@@ -144,6 +144,33 @@ def test_a_bomb_in_an_archive_is_refused(reader, tmp_path):
     found = list(sources(tmp_path, reader))
     assert [one.reason for one in found if isinstance(one, Left)] == ["expansion_limit"]
     assert [one.format for one in found if isinstance(one, Source)] == ["whatsapp"]
+
+
+def test_media_of_an_archive_are_given_whole(reader, tmp_path):
+    members = {
+        "x/_chat.txt": chat_exports.ios(TALK),
+        "x/map.jpg": b"\xff\xd8\xff near",
+        "map.jpg": b"\xff\xd8\xff far",
+        "files/a.jpg": b"top",
+        "x/large.bin": b"x" * 3_000_000,
+        "x/secret": b"no",
+    }
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.zip").write_bytes(chat_exports.zipped(members))
+    source = only_source(tmp_path, reader)
+    names = ("map.jpg", "files\\a.jpg", "large.bin", "../x/secret", "/x/secret", "none", "")
+    refs = [MediaRef(name=name) for name in names]
+    found = {ref.name: data for ref, data in reader.media(source, refs)}
+    assert found == {
+        "map.jpg": b"\xff\xd8\xff near",
+        "files\\a.jpg": b"top",
+        "large.bin": b"x" * 3_000_000,
+    }
+    assert [ref.name for ref, _ in reader.media(source, refs, most_bytes=2_000_000)] == [
+        *("map.jpg", "files\\a.jpg")
+    ]
+    assert next(iter(reader.media(source, refs)))[0].name == "map.jpg"
+    assert len(entries(reader, source)) == len(TALK)
 
 
 def test_a_source_that_was_swapped_is_not_read(reader, tmp_path):

@@ -6,6 +6,7 @@ say that it goes on where a file holds nothing for a while.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import time
 from collections.abc import Callable, Iterator
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 # What is found in one archive.
 FINDS: Final = 100_000
 _BATCH_CHARS: Final = 1 << 20
+_PIECE_BYTES: Final = 1 << 20
 _BEAT_S: Final = 2.0
 _ARCHIVE: Final = (b"PK\3\4", b"PK\5\6")
 _LIMITS: Final = ContainerLimits(members=2_000_000)
@@ -65,6 +67,21 @@ class Read(msgspec.Struct, frozen=True, array_like=True, tag="read"):
     conversation: str
     parts: tuple[Part, ...]
     now: datetime
+
+
+class Fetch(msgspec.Struct, frozen=True, array_like=True, tag="fetch"):
+    """Asks for members of the one archive: by names, of each the first that is there."""
+
+    names: tuple[tuple[str, ...], ...]
+    most_bytes: int
+
+
+class Piece(msgspec.Struct, frozen=True, array_like=True):
+    """Some bytes of the member that was asked for as number `wanted`."""
+
+    wanted: int
+    data: bytes
+    last: bool = False
 
 
 class Find(msgspec.Struct, frozen=True, array_like=True):
@@ -109,7 +126,7 @@ class Handler:
 
     def __init__(self, zone: tzinfo) -> None:
         self._zone = zone
-        self._decode = msgspec.msgpack.Decoder(Look | Read).decode
+        self._decode = msgspec.msgpack.Decoder(Look | Read | Fetch).decode
 
     def __call__(self, request: bytes, files: list[int], reply: Callable[[bytes], None]) -> None:
         """Look at a file, or read a source.
@@ -121,6 +138,10 @@ class Handler:
         beat = _Beat(reply)
         if isinstance(wanted, Look):
             reply(msgspec.msgpack.encode(_look(wanted, files[0], beat)))
+            return
+        if isinstance(wanted, Fetch):
+            for piece in _fetched(wanted, files[0], beat):
+                reply(msgspec.msgpack.encode(piece))
             return
         sending = _Sending(reply)
         try:
@@ -295,6 +316,34 @@ def _member(archive: Zip, member: Member, name: str) -> Find | str:
     if found:
         return Find(found, name, member.locator, member.size_bytes or 0)
     return _reason(head)
+
+
+def _fetched(wanted: Fetch, file: int, beat: _Beat) -> Iterator[Piece]:
+    """Yield the members that are wanted, piece by piece; one that is too large, or damaged, not."""
+    ranks = {
+        name: (number, rank)
+        for number, names in enumerate(wanted.names)
+        for rank, name in enumerate(names)
+    }
+    places: dict[int, tuple[int, Member]] = {}
+    archive = _archive(descriptor(file))
+    with contextlib.suppress(ContainerError):  # what the directory showed until then
+        for member in archive.members():
+            beat()
+            known = ranks.get(text_of(member.name)[0].replace("\\", "/"))
+            if known is None or member.outcome != "file":
+                continue
+            number, rank = known
+            if number not in places or rank < places[number][0]:
+                places[number] = rank, member
+    for number, (_, member) in sorted(places.items()):
+        if (member.size_bytes or 0) > wanted.most_bytes:
+            continue
+        with contextlib.suppress(ContainerError):
+            stream = archive.open(member)
+            while data := stream.read(_PIECE_BYTES):
+                yield Piece(number, data)
+            yield Piece(number, b"", last=True)
 
 
 def _reason(head: bytes) -> str:
