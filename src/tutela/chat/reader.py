@@ -16,7 +16,8 @@ import msgspec
 
 from tutela.chat.limits import BATCH_MESSAGES, TEXT_CHARS
 from tutela.chat.model import Left, MediaRef, Message
-from tutela.chat.readwork import Batch, Fetch, Handler, Look, Looked, Part, Piece, Read
+from tutela.chat.readwire import Batch, Fetch, Look, Looked, Part, Piece, Read
+from tutela.chat.readwork import Handler
 from tutela.chat.source import Source, archive_names
 from tutela.core.errors import SandboxError, TutelaError
 from tutela.evidence.folder import open_found

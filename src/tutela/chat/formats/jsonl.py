@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO, Final
 
@@ -27,6 +28,7 @@ from tutela.chat.times import moment
 from tutela.core.errors import InputError
 
 _SUFFIXES: Final = (".jsonl", ".ndjson")
+_ARRAY: Final = re.compile(rb"\[\s{0,64}\{")
 _BLANK: Final = 64  # bytes in which something must stand
 
 
@@ -78,7 +80,7 @@ class JsonLines:
         """By the keys of the first message; by its name where that is longer than the head."""
         start = head.lstrip()
         line, ended, _ = start.partition(b"\n")
-        if line.startswith(b"["):
+        if _ARRAY.match(start):
             keys = _keys(start)
         elif line.startswith(b"{"):
             keys = _keys(line)
