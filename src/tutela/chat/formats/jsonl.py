@@ -138,38 +138,34 @@ def _message(row: tuple[object, bool], entries: Entries, opening: Opening) -> Me
             if value is not None:
                 found[field] = value
                 break
-    author = _word(found.get("author"))
-    name = _word(found.get("name"))
+    author = fields.word_of(found.get("author"))
+    name = fields.word_of(found.get("name"))
     media = found.get("media") or ()
     if not (author or name or found.get("text") or media):
         return None
     return entries.message(
-        _word(found.get("conversation")) or opening.conversation,
+        fields.word_of(found.get("conversation")) or opening.conversation,
         author or name,
         found.get("text") or "",
-        id=_word(found.get("id")),
+        id=fields.word_of(found.get("id")),
         name=name,
         time=moment(found.get("time"), opening.zone),
         deleted=_truth(found.get("deleted")),
         system=_truth(found.get("system")),
         media=[_ref(one) for one in media[: MEDIA_REFS + 1]],
-        reply_to=_word(found.get("reply_to")),
+        reply_to=fields.word_of(found.get("reply_to")),
         to=_words(found.get("to")),
-        age_band=fields.age_band_of(_word(found.get("age_band"))),
+        age_band=fields.age_band_of(fields.word_of(found.get("age_band"))),
         troubles=(Trouble.ENCODING,) if repaired else (),
     )
-
-
-def _word(value: str | float | None) -> str:
-    if isinstance(value, str):
-        return value
-    return "" if value is None else str(value)
 
 
 def _words(value: Sequence[str | int] | int | None) -> Sequence[str]:
     if value is None or value == "":
         return ()
-    return (str(value),) if isinstance(value, str | int) else [str(one) for one in value]
+    if isinstance(value, str | int):
+        return (fields.word_of(value),)
+    return [fields.word_of(one) for one in value]
 
 
 def _truth(value: str | int | None) -> bool:
