@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import time
+import tracemalloc
 from datetime import UTC, datetime
 
 import pytest
@@ -10,6 +13,7 @@ import pytest
 import chat_exports
 from tutela.chat.model import AgeBand, Left, MediaKind, Message, Trouble
 from tutela.chat.recognise import recognise
+from tutela.core.errors import InputError
 
 
 def lines_of(*rows):
@@ -130,6 +134,8 @@ def test_telegram_all_chats_of_an_account():
     assert recognise(data, "x") == "telegram"
     found = chat_exports.read(data, "telegram")
     assert [one.conversation for one in found] == ["pool", "pool", "99", "99"]
+    found = chat_exports.read(data.replace(b'"id": 99', b'"no": 99'), "telegram")
+    assert [one.conversation for one in found] == ["pool", "pool", "pool~2", "pool~2"]
 
 
 def test_telegram_service_media_replies_and_mentions():
@@ -281,3 +287,37 @@ def test_one_array_of_messages_is_read_as_lines_are(indent):
     found = chat_exports.read(data, "jsonl")
     assert len(chat_exports.spoken(found)) == 2 * len(rows)
     assert found[len(rows)] == Left(reason="malformed", place=f"message {len(rows) + 1}")
+
+
+@pytest.mark.parametrize("form", ["pan", "ufdr"])
+@pytest.mark.parametrize(
+    "hostile",
+    [b"<a " + b"x" * (8 << 20), b"<a x='" + b"y" * (8 << 20), b"<a>" * 500_000, b"<!--" * 10],
+    ids=["name", "attribute", "depth", "comment"],
+)
+def test_xml_that_only_grows_is_given_up(form, hostile):
+    data = chat_exports.pan(chat_exports.TALK) if form == "pan" else b""
+    data = data.replace(b"</conversation></conversations>", b"") or b"<project>"
+    known = chat_exports.opening(data + hostile)
+    found = []
+    tracemalloc.start()
+    with pytest.raises(InputError):
+        found.extend(chat_exports.named(form).read(known.again(), known))
+    assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    tracemalloc.stop()
+    assert len(found) == (len(chat_exports.TALK) if form == "pan" else 0)
+
+
+@pytest.mark.parametrize("letter", ["-", "<", "[", "{", '"', "1", "1:1", " ", "\\", ",", "a ", "]"])
+def test_no_text_keeps_a_format_busy(letter):
+    hostile = (letter * (1 << 16)).encode()
+    lines = b"[12:00] <a> " + hostile + b"\n12:00 -!- " + hostile + b"\n12:00 * " + hostile + b"\n"
+    heads = b"13/05/24, 17:30 - " + hostile + b"\n13/05/24, 17:30 - A: <" + hostile + b"\n"
+    began = time.process_time()
+    for data in (hostile, hostile[: 1 << 16], lines, heads, b"[" + hostile, b'{"' + hostile):
+        recognise(data[: 1 << 16], "x.jsonl")
+        for form in ("irc", "whatsapp", "csv", "jsonl"):
+            known = chat_exports.opening(data)
+            with contextlib.suppress(InputError):
+                list(chat_exports.named(form).read(known.again(), known))
+    assert time.process_time() - began < 10

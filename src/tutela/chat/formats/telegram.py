@@ -96,13 +96,19 @@ class Telegram:
     def read(self, stream: BinaryIO, opening: Opening) -> Iterator[Message | Left]:
         """See `Format`."""
         entries = Entries(opening)
-        conversation, number = opening.conversation, 0
+        conversation, number, chats, named = opening.conversation, 0, 0, False
         for cut in Walk(utf8(stream), _plan).cuts():
             if cut.path[-1] == "id":
                 known = decoded(_HEAD, cut.raw or b"")
+                named = bool(known)
                 conversation = fields.word_of(known[0]) if known else conversation
                 continue
             number += 1
+            if not cut.number:  # a chat begins
+                chats += 1
+                if not named and chats > 1:
+                    conversation = f"{opening.conversation}~{chats}"
+                named = False
             row = decoded(_ROW, cut.raw) if cut.raw is not None else None
             if row is None:
                 yield malformed(f"message {number}")
