@@ -102,8 +102,7 @@ def _is_own(words: Sequence[str], at: int, *, asked: bool) -> bool:
     if back >= 0:
         return before in _SEX and at == 1 and len(words) <= 3
     # Nothing but the number and what goes with it.
-    own = after in _SEX or (after in _YEARS and len(words) <= 4)
-    return own or (asked and after in _WHOLE)
+    return (after in _SEX | {"yo"} and len(words) <= 4) or (asked and after in _WHOLE)
 
 
 def _glued(words: Sequence[str], at: int, *, asked: bool) -> int | None:

@@ -85,6 +85,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         common: Frequent words, which are no good to search for first.
         negations: Words that turn round what follows, ...
         suggestions: ... unless one of these stands before: "why don't you ...".
+        carried: Words that may stand between a "not" and what it turns round: "don't send a ..."
         still: Classes that still every rule for a sign, as `Rule.unless` does.
         classes: Words and phrases by name, separated by `|`.
         rule: The rules.
@@ -95,6 +96,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     common: str
     negations: str
     suggestions: str
+    carried: str
     still: tuple[str, ...]
     classes: dict[str, str]
     rule: tuple[Rule, ...]
@@ -137,6 +139,7 @@ class _Compiled(msgspec.Struct, frozen=True, gc=False):
     unless: frozenset[str]
     negations: frozenset[str]
     suggestions: frozenset[str]
+    carried: frozenset[str]
     not_near: frozenset[str]
     not_after: frozenset[str]
 
@@ -221,6 +224,8 @@ def _stilled(one: _Compiled, words: Sequence[str], start: int, end: int) -> bool
         return True
     if not one.rule.negated:
         return False
+    while start and words[start - 1] in one.carried:
+        start -= 1
     before = words[max(0, start - _NEAR) : start]
     return not one.negations.isdisjoint(before) and one.suggestions.isdisjoint(
         words[max(0, start - _NEAR - 1) : start]
@@ -231,9 +236,9 @@ def _compiled(file: File, rules: dict[str, Rule]) -> Iterable[_Compiled]:
     classes: dict[str, Sequence[Phrase]] = {
         name: phrases_of(text) for name, text in file.classes.items()
     }
-    common, negations, suggestions = (
+    common, negations, suggestions, carried = (
         frozenset(word for phrase in phrases_of(text) for word in phrase)
-        for text in (file.common, file.negations, file.suggestions)
+        for text in (file.common, file.negations, file.suggestions, file.carried)
     )
     for rule in file.rule:
         if rule.id in rules or (rule.sign is None) == (rule.note is None):
@@ -251,7 +256,7 @@ def _compiled(file: File, rules: dict[str, Rule]) -> Iterable[_Compiled]:
         )
         for line in rule.patterns:
             pattern = compile_pattern(line, classes, common)
-            yield _Compiled(rule, pattern, unless, negations, suggestions, near, after)
+            yield _Compiled(rule, pattern, unless, negations, suggestions, carried, near, after)
 
 
 def _wrong(rule: Rule, why: str) -> SettingsError:

@@ -153,6 +153,8 @@ def phrases_of(text: str) -> tuple[Phrase, ...]:
 
 
 def _phrases(token: str, classes: Mapping[str, Sequence[Phrase]], line: str) -> Iterable[Phrase]:
+    if token.count("{") != token.count("}"):
+        raise _wrong(line, f"{token!r} has a bracket too many")
     for one in _alternatives(token):
         name = one[1:-1]
         if one.startswith("{") and one.endswith("}"):
