@@ -398,7 +398,7 @@ def _shown(
         )
         shown.append((one, hit.rule.strength))
     like = read.like
-    if like is not None and like.sign not in best and opened.talk.encoded < MOST_ENCODED:
+    if like is not None and not best and opened.talk.encoded < MOST_ENCODED:
         opened.talk.encoded += 1
         one = Shown(
             sign=like.sign,

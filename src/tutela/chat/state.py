@@ -153,7 +153,7 @@ class Pair(msgspec.Struct, array_like=True, omit_defaults=True):
             if counted is None:
                 counted = self.signs[name] = Counted()
             counted.add(one, strength)
-            asks |= ASKED.get(one.sign, 0)
+            asks |= ASKED.get(one.sign, 0) & ~_PRESSING  # what is pressed for was asked before
             if minor and one.sign is Sign.PICTURE and strength >= 1:
                 self.minor_request = True
             self._insist(one, number)
