@@ -205,6 +205,21 @@ class Lexicon:
                     hits[one.rule.id] = Hit(one.rule, *span)
         return sorted(hits.values(), key=lambda hit: (hit.start, hit.end, hit.rule.id))
 
+    def across(self, before: list[str], split: Split) -> list[Hit]:
+        """Return the rules for signs that match only over the border of two messages.
+
+        Args:
+            before: The last words of the message before, of the same speaker.
+            split: The message; hits are told in its words.
+        """
+        words = [*before, *split.words]
+        border = len(before)
+        return [
+            Hit(hit.rule, 0, hit.end - border)
+            for hit in self.find(Split(split.folded, words, set(words)))
+            if hit.rule.sign is not None and hit.start < border < hit.end
+        ]
+
     def _shortened(self, word: str) -> str:
         """Read a stretched word as the one that the lexicon knows, if there is one."""
         return self._aliases.get(_DOUBLE.sub(r"\1", word), word) if _DOUBLE.search(word) else word

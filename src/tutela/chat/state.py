@@ -265,12 +265,16 @@ class Open:
 
     Args:
         talk: Its state.
+
+    Attributes:
+        tail: The last speaker, and the last few words; only while it is open, and never packed.
     """
 
-    __slots__ = ("numbers", "talk")
+    __slots__ = ("numbers", "tail", "talk")
 
     def __init__(self, talk: Talk | None = None) -> None:
         self.talk = talk or Talk(speakers=[Speaker("")])
+        self.tail: tuple[int, list[str]] = (NOBODY, [])
         self.numbers = {one.author: at for at, one in enumerate(self.talk.speakers)}
 
     def speaker(self, author: str, name: str, band: AgeBand) -> int:
