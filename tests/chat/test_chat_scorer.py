@@ -217,6 +217,16 @@ def test_a_group_of_ten_thousand_is_read():
     assert [(pair.author, pair.other) for pair in score.pairs] == [("u5", "u7")]
 
 
+def test_in_a_group_who_is_called_is_asked():
+    scorer = Scorer(PLAIN)
+    names = {"u1": "Tom", "u2": "Mía Ruiz", "u3": "Ben", "u4": "Lea"}
+    for at, (author, name) in enumerate(names.items()):
+        scorer.take(Message(conversation="g", id=str(at), author=author, name=name, text="hi"))
+    for text in ("@mia how old are you", "mia are you home alone"):
+        change = scorer.take(Message(conversation="g", id="x", author="u1", name="Tom", text=text))
+        assert change.other == "u2"
+
+
 def test_hostile_conversations_end_in_a_score():
     scorer = Scorer(PLAIN)
     for at in range(3_000):

@@ -15,12 +15,14 @@ import msgspec
 
 from tutela.chat.limits import SHOWN
 from tutela.chat.model import AgeBand, Shown, Sign
+from tutela.chat.normalise import fold_word
 
 NOBODY: Final = 0  # the other of a speaker who speaks before anybody else did
 MOST_OTHERS: Final = 3  # towards whom a message of a group goes
 TALK_PAIRS: Final = 30_000  # of a conversation; the ones longest not spoken are left behind
 TALK_SPEAKERS: Final = 100_000
 _ADDRESSES: Final = 256  # messages of a group that may be answered
+_NAME_CHARS: Final = 40
 _RING: Final = (1 << 50) - 1
 _PENDING: Final = 6  # messages within which an answer belongs to a question
 _AGAIN: Final = 60  # messages within which asking again is persistence
@@ -287,8 +289,9 @@ class Open:
             self.talk.speakers.append(Speaker(author))
             if number == 2:
                 self._met(number)
-            for word in (name or author).casefold().split()[:1]:
-                self.talk.names.setdefault(zlib.crc32(word.encode()), number)
+            for word in (name or author)[:_NAME_CHARS].split()[:1]:
+                mark = zlib.crc32(fold_word(word).encode("utf-8", "replace"))
+                self.talk.names.setdefault(mark, number)
         if band is not AgeBand.UNKNOWN:
             self.talk.speakers[number].band = band
         return number
@@ -321,7 +324,7 @@ class Open:
         if not named and (number := talk.addresses.get(reply_to)) and number != author:
             named = [number]
         if not named:
-            marks = {zlib.crc32(word.encode()) for word in list(words)[:40]}
+            marks = {zlib.crc32(word.encode("utf-8", "replace")) for word in list(words)[:40]}
             found = (talk.names.get(mark) for mark in marks & talk.names.keys())
             named = sorted({number for number in found if number and number != author})
         if not named:
