@@ -328,7 +328,10 @@ class Open:
             found = (talk.names.get(mark) for mark in marks & talk.names.keys())
             named = sorted({number for number in found if number and number != author})
         if not named:
-            named = [number for number in reversed(talk.recent) if number != author][:1]
+            before = [number for number in reversed(talk.recent) if number != author]
+            # Who was shown signs before is more likely meant than who happened to speak between.
+            named = [one for one in before if (p := self.known(author, one)) and p.marked][:1]
+            named = named or before[:1]
         return tuple(named[:MOST_OTHERS]) or (NOBODY,)
 
     def spoke(self, author: int, message: str) -> None:
