@@ -131,7 +131,7 @@ def test_rows_say_where_every_sign_was_and_totals_add_up(home: Installed, export
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["folder", "archive"])
-def test_a_picture_that_a_list_has_is_a_reason(home: Installed, exports: Path, packed: bool):
+def test_a_picture_that_a_list_has_is_a_reason(home: Installed, exports: Path, *, packed: bool):
     list_picture(home, (exports / "phone" / "chats" / "IMG-1.jpg").read_bytes())
     if packed:
         shutil.make_archive(str(exports / "phone"), "zip", exports / "phone" / "chats")
