@@ -40,7 +40,6 @@ class Note(StrEnum):
     SALE = "sale"
     AWARE = "aware"  # speaks about staying safe
     SURPRISE = "surprise"  # a present, a party
-    QUESTION = "question"
     SAME = "same"  # "me too", right after the other stated an age
     AGE_ASKED = "age_asked"  # the bare "and you?" after an age
     ADULT = "adult"  # speaks of own children, a job, a spouse
