@@ -24,8 +24,9 @@ LANGUAGES: Final = ("en", "de", "es", "fr")
 _WORD: Final = re.compile(r"[^\W_]+")
 _WORD_AT: Final = re.compile(r"[^\W_]+(?:'+[^\W_]+)*")
 _DOUBLE: Final = re.compile(r"([^\W\d_])\1")
+_FOREIGN: Final = 2  # common words fewer than those of another language
 _NEAR: Final = 2  # words before a match in which a "not" turns it round
-_AROUND: Final = (3, 5)  # words before and behind a match that are near it
+_AROUND: Final = (0, 5)  # words before and behind a match that are near it
 
 
 class Note(StrEnum):
@@ -34,11 +35,13 @@ class Note(StrEnum):
     REFUSAL = "refusal"
     KIN = "kin"  # speaks as one of the family, or to one
     HOME = "home"  # says mum, not your mum: lives with them
-    ROLE = "role"  # speaks as, or to, a teacher, a trainer, a doctor; of lessons, training, treatment
+    ROLE = (
+        "role"  # speaks as, or to, a teacher, a trainer, a doctor; of lessons, training, treatment
+    )
     SALE = "sale"
     AWARE = "aware"  # speaks about staying safe
     SURPRISE = "surprise"  # a present, a party
-    QUESTION = "question"
+    SAME = "same"  # "me too", right after the other stated an age
     AGE_ASKED = "age_asked"  # the bare "and you?" after an age
     ADULT = "adult"  # speaks of own children, a job, a spouse
 
@@ -83,6 +86,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         common: Frequent words, which are no good to search for first.
         negations: Words that turn round what follows, ...
         suggestions: ... unless one of these stands before: "why don't you ...".
+        carried: Words that may stand between a "not" and what it turns round: "don't send a ..."
         still: Classes that still every rule for a sign, as `Rule.unless` does.
         classes: Words and phrases by name, separated by `|`.
         rule: The rules.
@@ -93,6 +97,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     common: str
     negations: str
     suggestions: str
+    carried: str
     still: tuple[str, ...]
     classes: dict[str, str]
     rule: tuple[Rule, ...]
@@ -135,6 +140,7 @@ class _Compiled(msgspec.Struct, frozen=True, gc=False):
     unless: frozenset[str]
     negations: frozenset[str]
     suggestions: frozenset[str]
+    carried: frozenset[str]
     not_near: frozenset[str]
     not_after: frozenset[str]
 
@@ -149,11 +155,13 @@ class Lexicon:
     def __init__(self, files: Iterable[File]) -> None:
         self.rules: dict[str, Rule] = {}
         self._by_word: dict[str, tuple[_Compiled, ...]] = {}
+        self._common: dict[str, frozenset[str]] = {}
         vocabulary: set[str] = set()
         by_word: dict[str, list[_Compiled]] = {}
         self._spellings: dict[str, str] = {}
         for file in files:
             self._spellings |= file.spellings
+            self._common[file.language] = frozenset(p[0] for p in phrases_of(file.common))
             for one in _compiled(file, self.rules):
                 vocabulary.update(*one.pattern.needed)
                 for part in one.pattern.parts:
@@ -197,7 +205,29 @@ class Lexicon:
                 before = hits.get(one.rule.id)
                 if before is None or span < (before.start, before.end):
                     hits[one.rule.id] = Hit(one.rule, *span)
-        return sorted(hits.values(), key=lambda hit: (hit.start, hit.end, hit.rule.id))
+        found = self._native(hits.values(), present) if hits else ()
+        return sorted(found, key=lambda hit: (hit.start, hit.end, hit.rule.id))
+
+    def _native(self, hits: Iterable[Hit], present: set[str]) -> list[Hit]:
+        """Leave out rules of a language that a text is clearly not in: words look alike."""
+        counts = {language: len(common & present) for language, common in self._common.items()}
+        most = max(counts.values())
+        return [hit for hit in hits if most - counts.get(hit.rule.id[:2], most) < _FOREIGN]
+
+    def across(self, before: list[str], split: Split) -> list[Hit]:
+        """Return the rules for signs that match only over the border of two messages.
+
+        Args:
+            before: The last words of the message before, of the same speaker.
+            split: The message; hits are told in its words.
+        """
+        words = [*before, *split.words]
+        border = len(before)
+        return [
+            Hit(hit.rule, 0, hit.end - border)
+            for hit in self.find(Split(split.folded, words, set(words)))
+            if hit.rule.sign is not None and hit.start < border < hit.end
+        ]
 
     def _shortened(self, word: str) -> str:
         """Read a stretched word as the one that the lexicon knows, if there is one."""
@@ -219,6 +249,8 @@ def _stilled(one: _Compiled, words: Sequence[str], start: int, end: int) -> bool
         return True
     if not one.rule.negated:
         return False
+    while start and words[start - 1] in one.carried:
+        start -= 1
     before = words[max(0, start - _NEAR) : start]
     return not one.negations.isdisjoint(before) and one.suggestions.isdisjoint(
         words[max(0, start - _NEAR - 1) : start]
@@ -229,31 +261,35 @@ def _compiled(file: File, rules: dict[str, Rule]) -> Iterable[_Compiled]:
     classes: dict[str, Sequence[Phrase]] = {
         name: phrases_of(text) for name, text in file.classes.items()
     }
-    common = frozenset(word for phrase in phrases_of(file.common) for word in phrase)
-    negations = frozenset(word for phrase in phrases_of(file.negations) for word in phrase)
-    suggestions = frozenset(word for phrase in phrases_of(file.suggestions) for word in phrase)
+    common, negations, suggestions, carried = (
+        frozenset(word for phrase in phrases_of(text) for word in phrase)
+        for text in (file.common, file.negations, file.suggestions, file.carried)
+    )
     for rule in file.rule:
         if rule.id in rules or (rule.sign is None) == (rule.note is None):
-            raise SettingsError(
-                f"rule {rule.id} of the lexicon does not hold: give it an id of its own and either"
-                " a sign or a note",
-                code="lexicon_wrong",
-            )
+            raise _wrong(rule, "it needs an id of its own, and either a sign or a note")
         rules[rule.id] = rule
         stilled = (*rule.unless, *(file.still if rule.sign else ()))
-        missing = [name for name in (*stilled, *rule.not_near, *rule.not_after) if name not in classes]
+        missing = [
+            name for name in (*stilled, *rule.not_near, *rule.not_after) if name not in classes
+        ]
         if missing:
-            raise SettingsError(
-                f"rule {rule.id} of the lexicon names a class that is not there: {missing[0]}",
-                code="lexicon_wrong",
-            )
+            raise _wrong(rule, f"there is no class {missing[0]!r}")
         unless, near, after = (
             frozenset(phrase[0] for name in names for phrase in classes[name])
             for names in (stilled, rule.not_near, rule.not_after)
         )
         for line in rule.patterns:
             pattern = compile_pattern(line, classes, common)
-            yield _Compiled(rule, pattern, unless, negations, suggestions, near, after)
+            yield _Compiled(rule, pattern, unless, negations, suggestions, carried, near, after)
+
+
+def _wrong(rule: Rule, why: str) -> SettingsError:
+    return SettingsError(
+        f"rule {rule.id} of the lexicon does not hold: {why}",
+        code="lexicon_wrong",
+        hint="compare the file with those that are shipped",
+    )
 
 
 def _aliases(vocabulary: set[str]) -> dict[str, str]:
@@ -266,9 +302,7 @@ def _aliases(vocabulary: set[str]) -> dict[str, str]:
         for other in (word.replace("l", "i"), _DOUBLE.sub(r"\1", word)):
             if other not in vocabulary:
                 aliases.setdefault(other, word)
-    for word in vocabulary:
-        aliases[word] = word
-    return aliases
+    return aliases | {word: word for word in vocabulary}
 
 
 def parse(data: bytes) -> File:
