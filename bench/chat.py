@@ -138,7 +138,8 @@ def _gates(options: Options) -> Iterator[Figure]:
     real = list(chitchat(40 if options.quick else 1))
     found = list(scores(parts, risk))
     hits = [one for one in found if one.alert]
-    calm = sum(one.alert for one in scores(parts, harmless))
+    calmed = [one.alert for one in scores(parts, harmless)]
+    calm = sum(calmed)
     sample = real[:: 1 if options.quick else 10]
     sentinel = Sentinel()
     theirs = [sentinel.score(one.messages) for one in risk]
@@ -154,6 +155,12 @@ def _gates(options: Options) -> Iterator[Figure]:
         recall / peer_recall if peer_recall else None,
         ">= 0.8",
         recall >= 0.8,
+    )
+    unseen = [one.alert for one, of in zip(found, risk, strict=True) if of.unseen]
+    yield Figure(
+        f"the same, of the {len(unseen)} that nobody who tuned the lexicon saw",
+        sum(unseen) / len(unseen),
+        "",
     )
     yield from _by(risk, found)
     quick = sum(_crossed(one) <= WITHIN for one in hits) / max(len(hits), 1)
@@ -172,6 +179,12 @@ def _gates(options: Options) -> Iterator[Figure]:
         peer_part / part if part else None,
         "<= 2 %",
         part <= 2,
+    )
+    unseen = [alert for alert, of in zip(calmed, harmless, strict=True) if of.unseen]
+    yield Figure(
+        f"the same, of the {len(unseen)} that nobody who tuned the lexicon saw",
+        100 * sum(unseen) / len(unseen),
+        "%",
     )
     part = 100 * sum(one.alert for one in scores(parts, real)) / len(real)
     peer = [sentinel.score(one.messages) for one in sample]

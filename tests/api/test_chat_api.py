@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import replace
+from functools import partial
 
 import msgspec
 import pytest
@@ -14,6 +15,7 @@ from sqlalchemy import select
 
 from tutela.api import app
 from tutela.chat import limits
+from tutela.chat.scorer import Parts, Scorer
 from tutela.chat.service import BATCH, Service, require_basis
 from tutela.core import chatting
 from tutela.core.chat_settings import ChatSettings
@@ -329,3 +331,55 @@ def test_the_document_describes_it(chat):
     assert set(post["responses"]["200"]["content"]) == {chatting.LINES}
     assert "`chat.score`" in post["description"]
     assert {"get", "delete"} == set(said["paths"]["/v1/chat/{conversation}"])
+
+
+ASKED = (
+    ("a", "hi, how was practice today"),
+    ("b", "good, we won"),
+    ("a", "nice. how old are you?"),
+    ("b", "i am 12"),
+    ("a", "are your parents at home?"),
+    ("b", "no why"),
+    ("a", "can you send me a picture of you"),
+    ("b", "no"),
+    ("a", "come on, just one picture, and keep it secret, don't tell your mum"),
+)
+
+
+def test_the_shipped_scorer_serves(small):
+    """An invented mild dialogue crosses; its mirror, in which a parent is asked, does not."""
+    parts = Parts.shipped(encoder=False)
+    service = Service(SETTINGS, partial(Scorer, parts), bytes.fromhex(parts.digest))
+    small.desk = replace(small.desk, chat=service)
+    client = TestClient(app.build(small.desk), base_url="http://127.0.0.1")
+    headers = {**small.members["platform"].bearer, "content-type": chatting.LINES}
+    sent = [said(text, number, "c1", author) for number, (author, text) in enumerate(ASKED)]
+    harmless = [
+        said(text, number, "c2", "a") for number, text in enumerate(("dinner at six", "ok"))
+    ]
+    body = msgspec.json.Encoder().encode_lines([*sent, *harmless])
+    lines = client.post("/v1/chat", content=body, headers=headers).content.splitlines()
+    answers = [msgspec.json.decode(line, type=chatting.Answered) for line in lines]
+    (crossed,) = [one for one in answers if one.crossed]
+    assert (crossed.conversation, crossed.author, crossed.other) == ("c1", "a", "b")
+    assert {"picture", "minor"} <= {reason.sign for reason in crossed.reasons}
+    assert crossed.parts == parts.digest
+    found = client.get("/v1/chat/c1", headers=headers).json()
+    assert found["alert"] is True
+    assert client.get("/v1/chat/c2", headers=headers).json()["alert"] is False
+
+
+def test_who_states_an_age_changes_what_was_asked_of_them(small):
+    """The message shows no sign itself: the answer says whose points changed."""
+    parts = Parts.shipped(encoder=False)
+    service = Service(SETTINGS, partial(Scorer, parts), bytes.fromhex(parts.digest))
+    sent = [
+        said(text, number, "c1", author)
+        for number, (author, text) in enumerate(
+            [("b", "hello"), ("a", "can you send me a picture of you"), ("b", "i am 12")]
+        )
+    ]
+    who = small.principal(small.members["platform"])
+    answers = [one for some in service.take(who, sent) for one in some]
+    assert (answers[2].author, answers[2].other, answers[2].signs) == ("a", "b", ())
+    assert answers[2].points > answers[1].points

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ sys.path[:0] = [str(_TESTS / "observation"), str(_TESTS / "casework")]
 from casework_office import Office  # noqa: E402 found by the path above
 from observed import MONDAY, Desk, page  # noqa: E402 likewise
 
-from tutela.chat import keeping  # noqa: E402 likewise
+from tutela.chat import keeping, run  # noqa: E402 likewise
 from tutela.chat.keeping import Keeper  # noqa: E402 likewise
 from tutela.chat.model import (  # noqa: E402 likewise
     AgeBand,
@@ -30,6 +31,10 @@ from tutela.chat.model import (  # noqa: E402 likewise
     Sign,
     Trouble,
 )
+from tutela.chat.reader import Reader  # noqa: E402 likewise
+from tutela.chat.scorer import Parts, Scorer  # noqa: E402 likewise
+from tutela.chat.source import Source, digest_of  # noqa: E402 likewise
+from tutela.chat.sources import sources  # noqa: E402 likewise
 from tutela.core.errors import UsageError  # noqa: E402 likewise
 from tutela.evidence.vault.master import LocalKey  # noqa: E402 likewise
 from tutela.evidence.vault.vault import Vault  # noqa: E402 likewise
@@ -91,7 +96,8 @@ def score(points: float = 12.0, *, alert: bool = True, author: str = "ann") -> C
 
 def rows(desk, table):
     with desk.database.read() as tx:
-        return tx.execute(select(table.__table__)).all()
+        key = table.__table__.primary_key.columns
+        return tx.execute(select(table.__table__).order_by(*key)).all()
 
 
 def test_a_source_comes_in_with_what_was_left_out_and_its_score(desk):
@@ -195,3 +201,37 @@ def test_what_crawl_observed_becomes_messages_whose_words_stay_where_they_are(de
         shown = conversation_show.show(tx, desk.words, desk.investigator, desk.case.id, 1)
     assert shown.lines[3].parts[0].text == "is the boat 3 yours?"
     assert shown.lines[3].replies_to == 0
+
+
+def test_an_export_goes_from_a_folder_through_the_scorer_into_the_case(desk, tmp_path):
+    lines = (
+        ("ann", "hi, i am 13 and i like boats"),
+        ("guest", "cool. our s3cret ok? don't tell your mum"),
+        ("ann", "ok"),
+        ("guest", "can you send me a picture of you?"),
+    )
+    folder = tmp_path / "export"
+    folder.mkdir()
+    with (folder / "chat.jsonl").open("w") as stream:
+        for number, (author, text) in enumerate(lines):
+            row = {"conversation": "c", "message_id": str(number), "author": author, "text": text}
+            stream.write(json.dumps(row) + "\n")
+    scorer = Scorer(Parts.shipped(encoder=False))
+
+    def keep(source: Source) -> Keeper:
+        return Keeper(place(desk), origin(digest_of(source), source.format), MEASURE)
+
+    with Reader() as reader:
+        found = [one for one in sources(folder, reader) if not isinstance(one, Left)]
+        for _ in range(2):
+            done = run.score(found, reader.read, scorer, 50, keep=keep)
+    assert done.totals.alerts == 1
+    (source,) = rows(desk, ChatImport)
+    assert (source.format, source.messages) == ("jsonl", 4)
+    with desk.database.write() as tx:
+        shown = conversation_show.show(tx, desk.words, desk.investigator, desk.case.id, 1)
+    assert shown.info.alert
+    counted = [one.text for line in shown.lines for one in line.parts if one.counted]
+    assert any("s3cret" in text for text in counted), "offsets are those of the text as written"
+    signs = {one.sign for one in shown.pairs[0].reasons}
+    assert {"picture", "secrecy", "minor"} <= signs

@@ -86,7 +86,10 @@ def test_the_heaviest_come_first_and_totals_add_up():
     two = Pile("two", (*said("x", "!!", "more"), *said("z", "calm")))
     scorer = Adder()
     result = run.score([one, two], read, scorer, 2)
-    assert [(row.source, row.score.conversation) for row in result.first] == [(0, "y"), (1, "x")]
+    assert [(row.source, row.score.conversation) for row in result.chosen.shown] == [
+        (0, "y"),
+        (1, "x"),
+    ]
     totals = result.totals
     assert (totals.sources, totals.messages, totals.conversations) == (2, 7, 4)
     assert totals.alerts == 1
@@ -97,7 +100,7 @@ def test_the_heaviest_come_first_and_totals_add_up():
 
 def test_of_equals_the_first_stays_first():
     pile = Pile("one", tuple(piece for name in "abc" for piece in said(name, "!")))
-    assert [one.score.conversation for one in run.score([pile], read, Adder(), 2).first] == [
+    assert [one.score.conversation for one in run.score([pile], read, Adder(), 2).chosen.shown] == [
         "a",
         "b",
     ]
@@ -106,7 +109,7 @@ def test_of_equals_the_first_stays_first():
 def test_no_budget_shows_nothing_and_counts_everything():
     pile = Pile("one", tuple(said("a", "!!!")))
     result = run.score([pile], read, Adder(), 0)
-    assert result.first == []
+    assert result.chosen.shown == ()
     assert result.totals.alerts == 1
 
 
@@ -126,7 +129,7 @@ def test_troubles_are_counted():
 
 def test_words_are_read_again_for_the_lines_that_counted_alone():
     pile = Pile("one", (*said("x", "hi", "a!", "b"), *said("y", "c!"), *said("x", "d!")))
-    first = run.score([pile], read, Adder(), 1).first
+    first = run.score([pile], read, Adder(), 1).chosen.shown
     assert run.lines_of([pile], read, first) == {(0, "x"): {1: "a!", 3: "d!"}}
 
 
@@ -143,6 +146,6 @@ def test_any_interleaving_keeps_every_message(pieces):
     for name, points in pieces:
         sums[name] += points
     assert sorted(result.points) == sorted(float(sums[name]) for name in {n for n, _ in pieces})
-    assert [row.score.points for row in result.first] == sorted(
+    assert [row.score.points for row in result.chosen.shown] == sorted(
         (float(points) for points in sums.values() if points), reverse=True
     )[:3]

@@ -48,7 +48,8 @@ def count(desk, table) -> int:
 
 def rows(desk, table):
     with desk.database.read() as tx:
-        return tx.execute(select(table.__table__)).all()
+        key = table.__table__.primary_key.columns
+        return tx.execute(select(table.__table__).order_by(*key)).all()
 
 
 def show(desk, number: int = 1, **wanted):
@@ -129,6 +130,16 @@ def test_what_is_forgotten_in_memory_is_looked_up_again(desk, monkeypatch):
     assert [row.author for row in rows(desk, ConversationPair)] == [0] * 4
     numbers = [row.number for row in rows(desk, ConversationMessage) if row.conversation_id == 1]
     assert sorted(numbers) == list(range(12))
+
+
+def test_a_group_of_ten_thousand_is_kept_and_shown(desk, monkeypatch):
+    monkeypatch.setattr(conversations, "MOST_SPEAKERS", 5_000)
+    some = [spoken(number, author=f"guest {number}") for number in range(10_000)]
+    keep(desk, [*some, *talk(3, "another")], [score("harbour", 14.5, *range(0, 10_000, 50))])
+    assert [row.speakers for row in rows(desk, Conversation)] == [10_000, 2]
+    shown = show(desk, opened=((4_000, 4_600),), names="a test")
+    assert len(shown.speakers) == conversation_show.MOST_NAMES
+    assert shown.speakers[0].name == "Guest 0"
 
 
 def test_scores_are_put_in_place_of_those_before(desk):

@@ -10,6 +10,7 @@ import web_support
 from litestar.testing import TestClient
 from sqlalchemy import select
 
+from tutela.chat import weighing
 from tutela.chat.model import Sign, Stage, Trouble
 from tutela.core.principal import Role
 from tutela.observation.conversation_find import WHICH
@@ -219,5 +220,6 @@ def test_there_are_words_for_all_that_conversations_name_by_keys():
         (State, words.STATES),
         (Verdict, words.VERDICTS),
         (WHICH, words.WHICH),
+        ({*weighing.load().needs, weighing.ONE_LINE}, words.AGAINST),
     ):
         assert set(values) <= set(said), values

@@ -7,6 +7,7 @@ from functools import cache
 from html.parser import HTMLParser
 from importlib.resources import files
 
+import conversations_support
 import leads_support
 import pytest
 from babel.messages.pofile import read_po
@@ -116,6 +117,10 @@ def used(client, installation):
     ):
         page = f"{case}/accounts/{heron}/{path}"
         assert _post(client, installation, page, Role.INVESTIGATOR, form).status_code == 303
+    conversations_support.fill(installation)
+    judged = {"verdict": "false", "message": "50", "sign": "picture"}
+    page = f"{case}/conversations/1/judge"
+    assert _post(client, installation, page, Role.INVESTIGATOR, judged).status_code == 303
     with installation.database.write() as tx:
         for number, strength in ((6, "exact"), (7, "indicative")):
             tx.execute(
@@ -149,6 +154,7 @@ def _pages(installation):
             installation.database, installation.case_id, "heron"
         ),
         "site_id": 2,
+        "conversation_id": 1,
     }
     for route in app.build(installation.office).routes:
         for handler in getattr(route, "route_handlers", ()):
@@ -185,6 +191,7 @@ def test_every_page_is_german_throughout(client, used):
     # What no role was shown would have been checked as a refusal only.
     assert len(shown) > 35
     assert {f"/cases/{used.case_id}/leads", f"/cases/{used.case_id}/graph"} <= shown
+    assert f"/cases/{used.case_id}/conversations/1" in shown
     assert {f"/cases/{used.case_id}/review", "/audit", "/administration/rules"} <= shown
 
 

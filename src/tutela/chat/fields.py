@@ -35,7 +35,15 @@ _KIND_OF: Final = {word: kind for kind, words in _KINDS.items() for word in word
 _MINOR: Final = frozenset(("minor", "child", "teen", "under18", "u18", "under13", "u13"))
 _ADULT: Final = frozenset(("adult", "over18", "18+", "18plus"))
 _TRUE: Final = frozenset(("true", "yes", "1", "y", "t"))
+_LARGEST: Final = 1 << 128
 _WORD_CHARS: Final = 32
+
+
+def word_of(value: str | float | None) -> str:
+    """Return a value of JSON as a word, as ids may be numbers; empty for one beyond any id."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None or abs(value) >= _LARGEST else str(value)
 
 
 def kind_of(said: str, name: str = "") -> MediaKind:

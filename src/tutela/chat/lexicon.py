@@ -25,7 +25,7 @@ _WORD: Final = re.compile(r"[^\W_]+")
 _WORD_AT: Final = re.compile(r"[^\W_]+(?:'+[^\W_]+)*")
 _DOUBLE: Final = re.compile(r"([^\W\d_])\1")
 _NEAR: Final = 2  # words before a match in which a "not" turns it round
-_AROUND: Final = (3, 5)  # words before and behind a match that are near it
+_AROUND: Final = (0, 5)  # words before and behind a match that are near it
 
 
 class Note(StrEnum):
@@ -34,7 +34,9 @@ class Note(StrEnum):
     REFUSAL = "refusal"
     KIN = "kin"  # speaks as one of the family, or to one
     HOME = "home"  # says mum, not your mum: lives with them
-    ROLE = "role"  # speaks as, or to, a teacher, a trainer, a doctor; of lessons, training, treatment
+    ROLE = (
+        "role"  # speaks as, or to, a teacher, a trainer, a doctor; of lessons, training, treatment
+    )
     SALE = "sale"
     AWARE = "aware"  # speaks about staying safe
     SURPRISE = "surprise"  # a present, a party
@@ -83,6 +85,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         common: Frequent words, which are no good to search for first.
         negations: Words that turn round what follows, ...
         suggestions: ... unless one of these stands before: "why don't you ...".
+        carried: Words that may stand between a "not" and what it turns round: "don't send a ..."
         still: Classes that still every rule for a sign, as `Rule.unless` does.
         classes: Words and phrases by name, separated by `|`.
         rule: The rules.
@@ -93,6 +96,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     common: str
     negations: str
     suggestions: str
+    carried: str
     still: tuple[str, ...]
     classes: dict[str, str]
     rule: tuple[Rule, ...]
@@ -135,6 +139,7 @@ class _Compiled(msgspec.Struct, frozen=True, gc=False):
     unless: frozenset[str]
     negations: frozenset[str]
     suggestions: frozenset[str]
+    carried: frozenset[str]
     not_near: frozenset[str]
     not_after: frozenset[str]
 
@@ -219,6 +224,8 @@ def _stilled(one: _Compiled, words: Sequence[str], start: int, end: int) -> bool
         return True
     if not one.rule.negated:
         return False
+    while start and words[start - 1] in one.carried:
+        start -= 1
     before = words[max(0, start - _NEAR) : start]
     return not one.negations.isdisjoint(before) and one.suggestions.isdisjoint(
         words[max(0, start - _NEAR - 1) : start]
@@ -229,31 +236,35 @@ def _compiled(file: File, rules: dict[str, Rule]) -> Iterable[_Compiled]:
     classes: dict[str, Sequence[Phrase]] = {
         name: phrases_of(text) for name, text in file.classes.items()
     }
-    common = frozenset(word for phrase in phrases_of(file.common) for word in phrase)
-    negations = frozenset(word for phrase in phrases_of(file.negations) for word in phrase)
-    suggestions = frozenset(word for phrase in phrases_of(file.suggestions) for word in phrase)
+    common, negations, suggestions, carried = (
+        frozenset(word for phrase in phrases_of(text) for word in phrase)
+        for text in (file.common, file.negations, file.suggestions, file.carried)
+    )
     for rule in file.rule:
         if rule.id in rules or (rule.sign is None) == (rule.note is None):
-            raise SettingsError(
-                f"rule {rule.id} of the lexicon does not hold: give it an id of its own and either"
-                " a sign or a note",
-                code="lexicon_wrong",
-            )
+            raise _wrong(rule, "it needs an id of its own, and either a sign or a note")
         rules[rule.id] = rule
         stilled = (*rule.unless, *(file.still if rule.sign else ()))
-        missing = [name for name in (*stilled, *rule.not_near, *rule.not_after) if name not in classes]
+        missing = [
+            name for name in (*stilled, *rule.not_near, *rule.not_after) if name not in classes
+        ]
         if missing:
-            raise SettingsError(
-                f"rule {rule.id} of the lexicon names a class that is not there: {missing[0]}",
-                code="lexicon_wrong",
-            )
+            raise _wrong(rule, f"there is no class {missing[0]!r}")
         unless, near, after = (
             frozenset(phrase[0] for name in names for phrase in classes[name])
             for names in (stilled, rule.not_near, rule.not_after)
         )
         for line in rule.patterns:
             pattern = compile_pattern(line, classes, common)
-            yield _Compiled(rule, pattern, unless, negations, suggestions, near, after)
+            yield _Compiled(rule, pattern, unless, negations, suggestions, carried, near, after)
+
+
+def _wrong(rule: Rule, why: str) -> SettingsError:
+    return SettingsError(
+        f"rule {rule.id} of the lexicon does not hold: {why}",
+        code="lexicon_wrong",
+        hint="compare the file with those that are shipped",
+    )
 
 
 def _aliases(vocabulary: set[str]) -> dict[str, str]:
@@ -266,9 +277,7 @@ def _aliases(vocabulary: set[str]) -> dict[str, str]:
         for other in (word.replace("l", "i"), _DOUBLE.sub(r"\1", word)):
             if other not in vocabulary:
                 aliases.setdefault(other, word)
-    for word in vocabulary:
-        aliases[word] = word
-    return aliases
+    return aliases | {word: word for word in vocabulary}
 
 
 def parse(data: bytes) -> File:

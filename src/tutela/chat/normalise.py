@@ -197,23 +197,16 @@ class _Characters(dict[str, str]):
 
     @staticmethod
     def _fold(char: str) -> str:
+        if char.isascii():
+            return char.lower()
         if _LATIN.fullmatch(char):
-            return _latin()[ord(char)] if not char.isascii() else char.lower()
-        tables = _tables()
-        if word := tables.emoji.get(char):
+            return _latin()[ord(char)]
+        if letter := _QUOTES.get(char) or _boxed(ord(char)):
+            return letter
+        if word := _tables().emoji.get(char):
             return f" {word} "
-        if char in _QUOTES:
-            return "'"
-        if 0x1F1E6 <= ord(char) <= 0x1F1FF:  # regional indicators: letters in boxes
-            return chr(ord(char) - 0x1F1E6 + ord("a"))
-        if 0x1F170 <= ord(char) <= 0x1F189 or 0x1F130 <= ord(char) <= 0x1F169:
-            return chr((ord(char) - 0x1F130) % 32 % 26 + ord("a"))
-        if unicodedata.category(char) in {"Mn", "Me", "Mc", "Cf"}:
-            return ""
         folded = unicodedata.normalize("NFKC", char).casefold()
-        if not folded.isascii():
-            folded = unicodedata.normalize("NFKD", folded)
-        return "".join(map(_Characters._simple, folded))[:_EXPANDED]
+        return "".join(map(_Characters._simple, unicodedata.normalize("NFKD", folded)))[:_EXPANDED]
 
     @staticmethod
     def _simple(char: str) -> str:
@@ -224,6 +217,14 @@ class _Characters(dict[str, str]):
         if _LATIN.fullmatch(char):
             return _latin()[ord(char)]
         return _tables().imitations.get(char, char if char.isalnum() else " ")
+
+
+def _boxed(number: int) -> str:
+    """Return the letter in a box: a regional indicator, or a squared one; or nothing."""
+    for first in (0x1F1E6, 0x1F130, 0x1F150, 0x1F170):
+        if first <= number < first + 26:
+            return chr(number - first + ord("a"))
+    return ""
 
 
 _CHARACTERS: Final = _Characters()
@@ -293,20 +294,19 @@ def _unleeted(match: re.Match[str]) -> str:
     if whole.isalpha():
         return whole
     word = whole.rstrip("!|$@")
-    tail = whole[len(word) :]
     letters = sum("a" <= char <= "z" for char in word)
-    if not letters or letters == len(word):
+    address = "@" in word[1:] and match.string[match.end() : match.end() + 1] == "."
+    if not letters or letters == len(word) or address or _is_number(word, letters):
         return whole
+    return word.translate(_LEET_LETTERS) + whole[len(word) :]
+
+
+def _is_number(word: str, letters: int) -> bool:
+    """Tell whether the digits of a word are meant: 13f, 5pm, year7, lena2009, a1b2c3d4."""
     if counted := _COUNTED.fullmatch(word):
         number, rest = counted.groups()
-        if len(number) > 1 or len(rest) < 2 or rest in _UNITS:
-            return whole
-    elif numbered := _NUMBERED.fullmatch(word):
+        return len(number) > 1 or len(rest) < 2 or rest in _UNITS
+    if numbered := _NUMBERED.fullmatch(word):
         stem, number = numbered.groups()
-        if len(number) > 1 or len(stem) < 3 or number not in "0357" or stem in _BEFORE_NUMBER:
-            return whole
-    elif len(word) - letters > letters:
-        return whole
-    elif "@" in word[1:] and match.string[match.end() : match.end() + 1] == ".":
-        return whole  # an address
-    return word.translate(_LEET_LETTERS) + tail
+        return len(number) > 1 or len(stem) < 3 or number not in "0357" or stem in _BEFORE_NUMBER
+    return len(word) - letters > letters

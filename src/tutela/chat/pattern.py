@@ -1,4 +1,4 @@
-"""Patterns of words, as the lexicon's files write them: no regular expression, so none can run away.
+"""Patterns of words, as the lexicon writes them: no regular expression, so none can run away.
 
 A pattern is a line of parts: a word; `a|b`, one of several; `a_b`, two
 words; `{name}`, any word or phrase of a class;
@@ -153,6 +153,8 @@ def phrases_of(text: str) -> tuple[Phrase, ...]:
 
 
 def _phrases(token: str, classes: Mapping[str, Sequence[Phrase]], line: str) -> Iterable[Phrase]:
+    if token.count("{") != token.count("}"):
+        raise _wrong(line, f"{token!r} has a bracket too many")
     for one in _alternatives(token):
         name = one[1:-1]
         if one.startswith("{") and one.endswith("}"):

@@ -8,6 +8,7 @@ likeness must beat that to a set of harmless sentences, and counts less than a r
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -84,12 +85,16 @@ class Prototypes:
         self._harmless = self._encode(
             [text for one in every for some in one.harmless.values() for text in some]
         )
+        # What is remembered of a text says nothing to whoever finds it in memory.
+        self._salt = secrets.token_bytes(16)
         self._cache: OrderedDict[bytes, Likeness | None] = OrderedDict()
 
     def like(self, texts: Sequence[str]) -> list[Likeness | None]:
         """Return for each text the sign that it is like, or None; in one batch, from the cache."""
         keys = [
-            hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).digest()
+            hashlib.blake2b(
+                text.encode("utf-8", "replace"), digest_size=16, key=self._salt
+            ).digest()
             for text in texts
         ]
         new = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._cache}

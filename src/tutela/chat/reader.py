@@ -15,9 +15,10 @@ from typing import Final, Self
 import msgspec
 
 from tutela.chat.limits import BATCH_MESSAGES, TEXT_CHARS
-from tutela.chat.model import Left, Message
-from tutela.chat.readwork import Batch, Handler, Look, Looked, Part, Read
-from tutela.chat.source import Source
+from tutela.chat.model import Left, MediaRef, Message
+from tutela.chat.readwire import Batch, Fetch, Look, Looked, Part, Piece, Read
+from tutela.chat.readwork import Handler
+from tutela.chat.source import Source, archive_names
 from tutela.core.errors import SandboxError, TutelaError
 from tutela.evidence.folder import open_found
 from tutela.sandbox import UNREADABLE, Broken, Done, Limits, Pool, Reply
@@ -25,6 +26,7 @@ from tutela.sandbox import UNREADABLE, Broken, Done, Limits, Pool, Reply
 # Files of one source that are open at once.
 FILES: Final = 256
 LIMITS: Final = Limits(memory_bytes=768 << 20, silence_s=30.0, open_files=FILES)
+MEDIA_BYTES: Final = 64 << 20  # of one file that is given whole
 _BATCH_BYTES: Final = 16 << 20
 
 
@@ -47,6 +49,7 @@ class Reader:
         self._pool = Pool(handler, jobs=1, limits=limits, warm_up=handler.warm_up)
         self._encode = msgspec.msgpack.Encoder().encode
         self._looked = msgspec.msgpack.Decoder(Looked).decode
+        self._piece = msgspec.msgpack.Decoder(Piece).decode
         self._batch = msgspec.msgpack.Decoder(Batch).decode
 
     def look(self, file: int, name: str) -> Looked:
@@ -92,6 +95,42 @@ class Reader:
                     return
                 yield batch
 
+    def media(
+        self, source: Source, refs: Sequence[MediaRef], *, most_bytes: int = MEDIA_BYTES
+    ) -> Iterator[tuple[MediaRef, bytes]]:
+        """Yield the files of an archive that messages of a source in it refer to, whole.
+
+        The archive's directory is gone through once for all of `refs`. What is not in it, is
+        damaged or has more than `most_bytes` is left out. For a source in a folder there is
+        `source.media_path`.
+
+        Raises:
+            RuntimeError: a source is being read.
+            SandboxError: the reader cannot be started anew.
+        """
+        wanted = [(ref, names) for ref in refs if (names := archive_names(source, ref))]
+        if not wanted:
+            return
+        request = Fetch(tuple(names for _, names in wanted), most_bytes)
+        with _opened(source) as files:
+            if isinstance(files, Left):
+                return
+            number, found = -1, bytearray()
+            for payload in self._replies(request, files[:1]):
+                if isinstance(payload, Left):
+                    return
+                try:
+                    piece = self._piece(payload)
+                except UNREADABLE:
+                    return
+                if piece.wanted != number:
+                    number, found = piece.wanted, bytearray()
+                found += piece.data
+                if not 0 <= number < len(wanted) or len(found) > most_bytes:
+                    return
+                if piece.last:
+                    yield wanted[number][0], bytes(found)
+
     def _checked(self, payload: bytes) -> list[Message | Left] | None:
         """Return the entries of a batch; None where no honest reader sends such a one."""
         if len(payload) > _BATCH_BYTES:
@@ -108,7 +147,7 @@ class Reader:
         )
         return entries if sound else None
 
-    def _replies(self, wanted: Look | Read, files: Sequence[int]) -> Iterator[bytes | Left]:
+    def _replies(self, wanted: Look | Read | Fetch, files: Sequence[int]) -> Iterator[bytes | Left]:
         """Yield what the process replies, and how it ended where that was not well."""
         task = self._pool.submit(self._encode(wanted), files)
         ended = False

@@ -14,94 +14,22 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 import msgspec
 
-from tutela.chat.charset import buffered, text_of
-from tutela.chat.format import HEAD_BYTES, Opening
+from tutela.chat import looking
+from tutela.chat.charset import buffered
+from tutela.chat.format import Opening
 from tutela.chat.limits import BATCH_MESSAGES
 from tutela.chat.model import Left, Message
-from tutela.chat.recognise import is_media, named, recognise
-from tutela.core.errors import ContainerError, InputError
-from tutela.evidence.container import ContainerLimits, Member, Source
-from tutela.evidence.containers.zip import Zip
-from tutela.evidence.stream import descriptor, size_of
+from tutela.chat.readwire import Batch, Fetch, Look, Part, Read
+from tutela.chat.recognise import named
+from tutela.core.errors import InputError
+from tutela.evidence.container import Member
+from tutela.evidence.stream import descriptor
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-# What is found in one archive.
-FINDS: Final = 100_000
 _BATCH_CHARS: Final = 1 << 20
 _BEAT_S: Final = 2.0
-_ARCHIVE: Final = (b"PK\3\4", b"PK\5\6")
-_LIMITS: Final = ContainerLimits(members=2_000_000)
-_OTHER_ARCHIVES: Final = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"7z\xbc\xaf\x27\x1c", b"Rar!")
-
-
-class Part(msgspec.Struct, frozen=True, array_like=True):
-    """Where one file of a source lies.
-
-    Attributes:
-        file: Which of the descriptors.
-        name: Its name with folders, as in the export.
-        member: How it is found again in an archive; empty for the file itself.
-        prefix: Of the numbers that its messages get.
-    """
-
-    file: int
-    name: str
-    member: tuple[int, ...] = ()
-    prefix: str = ""
-
-
-class Look(msgspec.Struct, frozen=True, array_like=True, tag="look"):
-    """Asks what the one file holds."""
-
-    name: str
-
-
-class Read(msgspec.Struct, frozen=True, array_like=True, tag="read"):
-    """Asks for the messages of a source."""
-
-    format: str
-    conversation: str
-    parts: tuple[Part, ...]
-    now: datetime
-
-
-class Find(msgspec.Struct, frozen=True, array_like=True):
-    """An export: the file itself, or a member of it."""
-
-    format: str
-    name: str = ""
-    member: tuple[int, ...] = ()
-    size_bytes: int = 0
-
-
-class Looked(msgspec.Struct, frozen=True, array_like=True):
-    """What a file holds."""
-
-    archive: bool = False
-    finds: tuple[Find, ...] = ()
-    left: tuple[Left, ...] = ()
-
-
-class Batch(msgspec.Struct, frozen=True, array_like=True):
-    """Some entries; each of `left` stands before the message of its number in `before`."""
-
-    messages: list[Message]
-    left: list[Left]
-    before: list[int]
-
-    def entries(self) -> list[Message | Left]:
-        """Return all of them in order."""
-        if not self.left:
-            return list(self.messages)
-        found: list[Message | Left] = []
-        at = 0
-        for left, before in zip(self.left, self.before, strict=True):
-            found += self.messages[at:before]
-            found.append(left)
-            at = before
-        return found + self.messages[at:]
 
 
 class Handler:
@@ -109,7 +37,7 @@ class Handler:
 
     def __init__(self, zone: tzinfo) -> None:
         self._zone = zone
-        self._decode = msgspec.msgpack.Decoder(Look | Read).decode
+        self._decode = msgspec.msgpack.Decoder(Look | Read | Fetch).decode
 
     def __call__(self, request: bytes, files: list[int], reply: Callable[[bytes], None]) -> None:
         """Look at a file, or read a source.
@@ -120,7 +48,11 @@ class Handler:
         wanted = self._decode(request)
         beat = _Beat(reply)
         if isinstance(wanted, Look):
-            reply(msgspec.msgpack.encode(_look(wanted, files[0], beat)))
+            reply(msgspec.msgpack.encode(looking.look(wanted, files[0], beat)))
+            return
+        if isinstance(wanted, Fetch):
+            for piece in looking.fetched(wanted, files[0], beat):
+                reply(msgspec.msgpack.encode(piece))
             return
         sending = _Sending(reply)
         try:
@@ -240,67 +172,5 @@ class _Sending:
 def _opened(file: int, member: tuple[int, ...], beat: _Beat) -> BinaryIO:
     stream = descriptor(file)
     if member:
-        stream = _archive(stream).open(Member(b"", member))
+        stream = looking.archive(stream).open(Member(b"", member))
     return buffered(_Beating(stream, beat))
-
-
-def _archive(stream: BinaryIO, head: bytes = b"") -> Zip:
-    size = size_of(stream)
-    return Zip(Source((stream,), size, head), _LIMITS, _LIMITS.budget(size))
-
-
-def _look(wanted: Look, file: int, beat: _Beat) -> Looked:
-    stream = descriptor(file)
-    head = stream.read(HEAD_BYTES)
-    if not head.startswith(_ARCHIVE):
-        form = recognise(head, wanted.name)
-        if form:
-            return Looked(finds=(Find(form, size_bytes=size_of(stream)),))
-        return Looked(left=(Left(reason=_reason(head), place=wanted.name),))
-    archive = _archive(stream)
-    finds: list[Find] = []
-    left: dict[str, Left] = {}
-    for name, found in _members(archive, beat):
-        if isinstance(found, Find) and len(finds) < FINDS:
-            finds.append(found)
-            continue
-        reason = found if isinstance(found, str) else "too_many"
-        known = left.get(reason)
-        place = known.place if known else f"{wanted.name}/{name}" if name else wanted.name
-        left[reason] = Left(reason=reason, place=place, count=1 + (known.count if known else 0))
-    return Looked(True, tuple(finds), tuple(left.values()))  # noqa: FBT003 - it is one
-
-
-def _members(archive: Zip, beat: _Beat) -> Iterator[tuple[str, Find | str]]:
-    """Yield name, and what each member is, or why it is none."""
-    try:
-        for member in archive.members():
-            beat()
-            name = text_of(member.name)[0].replace("\\", "/")[:1_000]
-            yield name, _member(archive, member, name)
-    except ContainerError as error:
-        yield "", error.code
-
-
-def _member(archive: Zip, member: Member, name: str) -> Find | str:
-    if member.outcome != "file":
-        return member.reason
-    try:
-        head = archive.open(member).read(HEAD_BYTES)
-    except InputError as error:
-        return error.code
-    if head.startswith(_ARCHIVE):
-        return "archive"
-    found = recognise(head, name)
-    if found:
-        return Find(found, name, member.locator, member.size_bytes or 0)
-    return _reason(head)
-
-
-def _reason(head: bytes) -> str:
-    """Say why a file is no export."""
-    if not head:
-        return "empty"
-    if is_media(head):
-        return "media"
-    return "archive" if head.startswith(_OTHER_ARCHIVES) else "no_conversation"

@@ -28,8 +28,8 @@ FORMATS: Final[tuple[Format, ...]] = (
     Telegram(),
     Instagram(),
     JsonLines(),
-    WhatsApp(),
     Irc(),
+    WhatsApp(),
     SeparatedValues(),
 )
 NAMES: Final = tuple(one.name for one in FORMATS)

@@ -7,7 +7,6 @@ will read.
 
 from __future__ import annotations
 
-import heapq
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import Final, Protocol, TypeVar
 
 import msgspec
 
+from tutela.chat.budget import Choice, Chosen
 from tutela.chat.model import ConversationScore, Left, MediaRef, Message
 
 Piece = Message | Left
@@ -97,12 +97,12 @@ class Result(msgspec.Struct, kw_only=True):
     """What came of all sources.
 
     Attributes:
-        first: The conversations that come first, heaviest first; no more than were asked for.
-        points: Of every conversation that may alert by the rule; 0 of every other one.
+        chosen: The conversations that come first, heaviest first; no more than were asked for.
+        points: Of every conversation.
         totals: What was read.
     """
 
-    first: list[Ranked]
+    chosen: Chosen[Ranked]
     points: list[float]
     totals: Totals
 
@@ -131,8 +131,7 @@ def score(  # noqa: PLR0913 each is one thing that varies
     """
     totals = Totals()
     points: list[float] = []
-    heap: list[tuple[tuple[bool, float, int], Ranked]] = []
-    order = itertools.count(0, -1)  # of equals the first stays
+    choice: Choice[Ranked] = Choice(budget)
     for place, source in enumerate(sources):
         names: dict[str, int] = {}
         kept = keep(source) if keep else None
@@ -147,14 +146,10 @@ def score(  # noqa: PLR0913 each is one thing that varies
         for made in _closed(names, scorer, kept):
             totals.conversations += 1
             totals.alerts += made.alert
-            points.append(made.points if any(one.may_alert for one in made.pairs) else 0.0)
-            key = (made.alert, made.points, next(order))
-            if made.points > 0 and budget > 0:
-                push = heapq.heappush if len(heap) < budget else heapq.heappushpop
-                push(heap, (key, Ranked(source=place, score=made)))
+            points.append(made.points)
+            choice.add(made, Ranked(source=place, score=made))
         watch(totals)
-    first = [ranked for _, ranked in sorted(heap, key=lambda pair: pair[0], reverse=True)]
-    return Result(first=first, points=points, totals=totals)
+    return Result(chosen=choice.made(), points=points, totals=totals)
 
 
 def _closed(

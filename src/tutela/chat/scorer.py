@@ -239,7 +239,7 @@ class Scorer:
         if read is None:
             return None
         notes = {hit.rule.note for hit in read.hits if hit.rule.note is not None}
-        aged = self._noted(opened, message, author, others, read, notes)
+        aged = self._noted(opened, message, pairs, read, notes)
         shown = () if Note.AWARE in notes else _shown(message, opened, read, self.parts.weights)
         changes: list[Change] = []
         if shown:
@@ -250,22 +250,24 @@ class Scorer:
                     opened.ask_age(pair.other)
                 changes.append(self._change(opened, message, pair, shown))
         if aged:
-            for other in others:
-                if (pair := opened.known(other, author)) and pair.marked:
-                    changes.append(self._change(opened, message, pair, ()))
+            back = (opened.known(other, author) for other in others)
+            changes += [
+                self._change(opened, message, pair, ()) for pair in back if pair and pair.marked
+            ]
         return max(changes, key=lambda one: (one.crossed, one.points), default=None)
 
-    def _noted(  # noqa: PLR0913 - all that a message is
+    def _noted(
         self,
         opened: Open,
         message: Message,
-        author: int,
-        others: Sequence[int],
+        pairs: Sequence[Pair],
         read: _Read,
         notes: set[Note],
     ) -> bool:
         """Count what is no sign; tell whether the author stated an age that was not known."""
         talk = opened.talk
+        author = pairs[0].author
+        others = [pair.other for pair in pairs]
         speaker = talk.speakers[author]
         talk.sale += Note.SALE in notes
         talk.surprise += Note.SURPRISE in notes

@@ -86,10 +86,8 @@ def media_path(source: Source, ref: MediaRef) -> Path | None:
     (Instagram names its files from the top). Nothing outside is returned: no `..`, no absolute
     name, no symbolic link on the way, and only a regular file.
     """
-    if source.folder is None or not 0 < len(ref.name) <= _NAME_CHARS or "\0" in ref.name:
-        return None
-    inner = PurePosixPath(ref.name.replace("\\", "/"))
-    if inner.is_absolute() or ".." in inner.parts or not inner.parts:
+    inner = _inner(ref)
+    if source.folder is None or inner is None:
         return None
     folder = source.folder
     while folder.is_relative_to(source.root):
@@ -99,6 +97,30 @@ def media_path(source: Source, ref: MediaRef) -> Path | None:
             break
         folder = folder.parent
     return None
+
+
+def archive_names(source: Source, ref: MediaRef) -> tuple[str, ...]:
+    """Return the names that a file may have in a source's archive, the likeliest first.
+
+    None for a source in a folder, or a name that leads out of the archive.
+    """
+    inner = _inner(ref)
+    if source.folder is not None or inner is None:
+        return ()
+    archive = os.fsencode(Path(os.fsdecode(source.files[0].path)).relative_to(source.root))
+    place = PurePosixPath(source.parts[0].name)
+    above = place.relative_to(archive.decode("utf-8", "replace")).parents
+    return tuple(str(folder / inner) for folder in above)
+
+
+def _inner(ref: MediaRef) -> PurePosixPath | None:
+    """Return a name as one that leads inwards; None where it does not."""
+    if not 0 < len(ref.name) <= _NAME_CHARS or "\0" in ref.name:
+        return None
+    inner = PurePosixPath(ref.name.replace("\\", "/"))
+    if inner.is_absolute() or ".." in inner.parts or not inner.parts:
+        return None
+    return inner
 
 
 def _is_file(folder: Path, names: tuple[str, ...]) -> bool:

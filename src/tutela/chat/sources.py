@@ -13,7 +13,7 @@ from typing import Final
 
 from tutela.chat.model import Left
 from tutela.chat.reader import FILES, Reader
-from tutela.chat.readwork import Find
+from tutela.chat.readwire import Find
 from tutela.chat.source import Source, SourcePart
 from tutela.core.errors import InputError
 from tutela.evidence.folder import Found, open_found, walk

@@ -279,7 +279,7 @@ class Open:
                 return NOBODY
             number = self.numbers[author] = len(self.talk.speakers)
             self.talk.speakers.append(Speaker(author))
-            if number == 2:  # noqa: PLR2004 - the second speaker is whom the first spoke to
+            if number == 2:
                 self._met(number)
             for word in (name or author).casefold().split()[:1]:
                 self.talk.names.setdefault(zlib.crc32(word.encode()), number)
@@ -309,8 +309,8 @@ class Open:
     ) -> tuple[int, ...]:
         """Return towards whom a message goes: an answer, a mention, or who spoke before."""
         talk = self.talk
-        if len(talk.speakers) <= 3:  # noqa: PLR2004 - nobody, and two
-            return (2 if author == 1 else 1,) if len(talk.speakers) == 3 else (NOBODY,)  # noqa: PLR2004
+        if len(talk.speakers) <= 3:
+            return (2 if author == 1 else 1,) if len(talk.speakers) == 3 else (NOBODY,)
         named = [number for one in to if (number := self.numbers.get(one)) and number != author]
         if not named and (number := talk.addresses.get(reply_to)) and number != author:
             named = [number]
@@ -329,7 +329,7 @@ class Open:
             talk.recent.remove(author)
         talk.recent.append(author)
         del talk.recent[: -(MOST_OTHERS + 1)]
-        if len(talk.speakers) > 3:  # noqa: PLR2004 - nobody, and two
+        if len(talk.speakers) > 3:
             talk.addresses[message] = author
             if len(talk.addresses) > _ADDRESSES:
                 del talk.addresses[next(iter(talk.addresses))]

@@ -1,4 +1,4 @@
-"""From the state of a conversation to its score: what counts, what speaks against it, and reasons."""
+"""From the state of a conversation to its score: what counts, what speaks against it, and why."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from typing import Final
 from tutela.chat.limits import PAIRS, SHOWN
 from tutela.chat.model import ConversationScore, PairScore, Reason, Shown, Sign
 from tutela.chat.state import Pair, Speaker, Talk
-from tutela.chat.weighing import DISTINCT, ONE_LINE, Tally, Weights, clear, may_alert, weigh
+from tutela.chat.weighing import (
+    DISTINCT,
+    ONE_LINE,
+    SURPRISE,
+    Tally,
+    Weights,
+    clear,
+    may_alert,
+    weigh,
+)
 
 _PEER_YEARS: Final = 4
 _ASKED_MANY: Final = 8  # questions before asking more than the other says anything
@@ -40,7 +49,7 @@ def against(talk: Talk, pair: Pair) -> tuple[str, ...]:
         ("setting", role >= _AGAIN),
         ("sale", talk.sale > 0),
         ("aware", author.aware > 0),
-        ("surprise", talk.surprise > 0),
+        (SURPRISE, talk.surprise > 0),
     )
     return tuple(code for code, holds in codes if holds)
 

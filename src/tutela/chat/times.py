@@ -36,11 +36,11 @@ def iso(text: str, zone: tzinfo) -> datetime | None:
 
 def epoch(number: float) -> datetime | None:
     """Return a number of seconds, milli- or microseconds since 1970, told apart by their size."""
-    if number >= _MICROS:
-        number /= 1_000_000
-    elif number >= _MILLIS:
-        number /= 1_000
     try:
+        if number >= _MICROS:
+            number /= 1_000_000
+        elif number >= _MILLIS:
+            number /= 1_000
         return _EPOCH + timedelta(seconds=number)
     except (ValueError, OverflowError):
         return None

@@ -6,6 +6,7 @@ never subtracts; it asks for more distinct signs before the pair may alert.
 
 from __future__ import annotations
 
+import math
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Final
@@ -78,6 +79,7 @@ LINE_SIGNS: Final = frozenset(
 """What a message may show; the others are what the state of a pair shows."""
 
 ONE_LINE: Final = "one_line"
+SURPRISE: Final = "surprise"  # explains a secret, not a request for a picture
 DISTINCT: Final = 2  # line signs, on as many messages: one line never alerts by itself
 CLEAR: Final = 0.6  # from which strength on a sign counts for the rule; two weak showings make one
 
@@ -141,7 +143,7 @@ def may_alert(weights: Weights, tally: Tally) -> bool:
     or a request for a picture to a stated minor that nothing speaks against.
     """
     more = sum(weights.needs.get(code, 0) for code in tally.against)
-    if tally.minor_request and not more:
+    if tally.minor_request and more == weights.needs.get(SURPRISE, 0) * (SURPRISE in tally.against):
         return True
     distinct = clear(tally.signs)
     return distinct >= DISTINCT + more and tally.messages >= DISTINCT
@@ -156,7 +158,7 @@ def _saturated(total: float, further: float) -> float:
     """Return a full showing as 1, and each further one as `further` of the one before it."""
     if total <= 1 or further >= 1:
         return total
-    return 1 + further * (1 - further ** (total - 1)) / (1 - further)
+    return 1.0 + further * (1.0 - math.pow(further, total - 1.0)) / (1.0 - further)
 
 
 def load(path: Path | None = None) -> Weights:

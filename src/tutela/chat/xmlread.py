@@ -7,11 +7,12 @@ from typing import Any, BinaryIO, Final, Protocol, TypeVar
 from xml.parsers import expat
 
 from tutela.chat.charset import sound_xml, utf8
-from tutela.chat.limits import ENTRY_BYTES, TEXT_CHARS
+from tutela.chat.limits import TEXT_CHARS
 from tutela.core.errors import InputError
 
 _PIECE: Final = 1 << 16
 _DEPTH: Final = 64
+_TAG_BYTES: Final = 1 << 20
 _DECLARATION_BYTES: Final = 200
 _T = TypeVar("_T")
 
@@ -85,8 +86,8 @@ def elements(stream: BinaryIO, make: Callable[[], Handler[_T]]) -> Iterator[_T]:
         if not piece:
             return
         fed += len(piece)
-        # An element's tag that never ends is held by the parser as a whole.
-        if fed - parser.CurrentByteIndex > ENTRY_BYTES:
+        # A tag that does not end is held as a whole, and gone through anew with every piece.
+        if fed - parser.CurrentByteIndex > _TAG_BYTES:
             raise InputError("a tag is longer than any tag is", code="xml")
 
 

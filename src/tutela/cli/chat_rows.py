@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from tutela.chat.budget import Chosen, false_alerts
 from tutela.chat.model import ConversationScore, PairScore, stage
 from tutela.chat.run import Ranked, Totals
 
@@ -17,6 +18,8 @@ WARNING: Final = (
     "Signs of risk order this list. They prove nothing and say nothing of what a person is: "
     "somebody must read."
 )
+# What lies beside conversations, and is none.
+HARMLESS_REASONS: Final = frozenset({"media", "no_conversation", "empty", "symlink", "visited"})
 _SHOWN_CHARACTERS: Final = 160
 _PAIRS: Final = 3
 
@@ -57,9 +60,7 @@ def conversation(
         "signs": [reason.sign.value for reason in pair.reasons],
         "against": list(pair.against),
         "crossed_at": pair.crossed_at,
-        "reasons": [
-            row for one in score.pairs[:_PAIRS] for row in _reasons(one, called, lines)
-        ],
+        "reasons": [row for one in score.pairs[:_PAIRS] for row in _reasons(one, called, lines)],
     }
 
 
@@ -115,6 +116,51 @@ def totals(made: Totals, basis: str, point: float, parts: str) -> dict[str, Any]
     }
 
 
+def budget(asked: int, chosen: Chosen[Ranked], harmless: Sequence[float] | None) -> dict[str, Any]:
+    """Return the row of a budget: where it had to stop, and what that means in false alerts.
+
+    Args:
+        asked: How many conversations people can read.
+        chosen: Which they are.
+        harmless: Points of the operator's own harmless traffic; None where there is none.
+    """
+    made = false_alerts(harmless or (), chosen.point)
+    return {
+        "v": VERSION,
+        "type": "budget",
+        "budget": asked,
+        "shown": len(chosen.shown),
+        "point": chosen.point if chosen.shown else None,
+        "tied": chosen.tied,
+        "more": chosen.left,
+        "harmless": made.conversations,
+        "false_alerts": made.reached if made.conversations else None,
+        "false_rate": made.rate,
+        "false_rate_most": made.upper,
+    }
+
+
+def _budget(row: Mapping[str, Any]) -> Iterator[str]:
+    if row["point"] is None:
+        yield "No conversation showed any sign."
+    else:
+        yield (
+            f"Shown {row['shown']:,} of a budget of {row['budget']:,}, down to {row['point']:g} "
+            f"points; {row['more']:,} more have fewer points"
+            + (f", {row['tied']:,} of them as many." if row["tied"] else ".")
+        )
+    if not row["harmless"]:
+        yield (
+            "False alerts that come as far: no data. Name harmless traffic of your own with "
+            "--harmless."
+        )
+    else:
+        yield (
+            f"Of your own harmless conversations {row['false_alerts']:,} of {row['harmless']:,} "
+            f"come as far; with 95 % confidence no more than {100 * row['false_rate_most']:.2g} %."
+        )
+
+
 def line(row: Mapping[str, Any]) -> str:
     """Return a person's lines of a row."""
     kinds = {"conversation": _conversation, "total": _total, "budget": _budget}
@@ -125,7 +171,8 @@ def _conversation(row: Mapping[str, Any]) -> Iterator[str]:
     mark = "over the point" if row["alert"] else "below the point"
     yield (
         f"{row['rank']:>4}. {row['points']:g} points, {mark}: {_plain(row['source'])} "
-        f"[{_plain(row['conversation'])}], {row['messages']:,} messages, {row['speakers']:,} speakers"
+        f"[{_plain(row['conversation'])}], {row['messages']:,} messages, "
+        f"{row['speakers']:,} speakers"
     )
     before = None
     for reason in row["reasons"]:

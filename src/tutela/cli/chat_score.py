@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +14,6 @@ import msgspec
 from cyclopts import Parameter
 
 from tutela.casework import case as cases
-from tutela.chat import budget as budgets
 from tutela.chat import keeping, run
 from tutela.chat.attached import Attached
 from tutela.chat.keeping import Desk, Keeper
@@ -34,6 +32,7 @@ from tutela.core.errors import UsageError
 from tutela.core.settings import Settings
 from tutela.evidence.vault import Vault, master_key
 from tutela.hashlist.library import Library
+from tutela.observation import conversations_observed
 from tutela.observation.conversation_model import Measure, Origin
 from tutela.observation.sealing import Words
 from tutela.scan.hasher import Hasher
@@ -122,9 +121,11 @@ def score(
         show = output.writer(format_, rows.line, rows.COLUMNS)
         if format_ == "text":
             print(rows.WARNING)
-        for row in _conversations(of, _read(reader, desk), result.first, text=not no_text, names=names):
+        for row in _conversations(
+            of, _read(reader, desk), result.chosen.shown, text=not no_text, names=names
+        ):
             show(row)
-    show(rows.budget(budgets.of(result, budget, point, calm)))
+    show(rows.budget(budget, result.chosen, calm))
     show(rows.totals(result.totals, basis, point, parts.digest))
     return 1 if _is_incomplete(result.totals) else 0
 
@@ -188,9 +189,7 @@ def _desk(office: Office, case: str, stack: contextlib.ExitStack) -> Desk:
     return Desk(office.database, Words(stack.enter_context(vault)), office.who, case_id)
 
 
-def _read(
-    reader: Reader, desk: Desk | None
-) -> Callable[[_Of], Iterator[Sequence[Message | Left]]]:
+def _read(reader: Reader, desk: Desk | None) -> Callable[[_Of], Iterator[Sequence[Message | Left]]]:
     def read(source: _Of) -> Iterator[Sequence[Message | Left]]:
         if isinstance(source, Source):
             yield from reader.read(source)
@@ -223,9 +222,7 @@ class _KeptObserved:
         self._keeper.take(some, self._source.posts)
 
 
-def _keep(
-    desk: Desk, settings: Settings, parts: Parts, point: float
-) -> Callable[[_Of], run.Kept]:
+def _keep(desk: Desk, settings: Settings, parts: Parts, point: float) -> Callable[[_Of], run.Kept]:
     measure = Measure(sha256=bytes.fromhex(parts.digest), point=point)
     days = timedelta(days=settings.crawl.keep_days)
 
@@ -236,8 +233,7 @@ def _keep(
             )
             return Keeper(desk, origin, measure)
         with desk.database.read() as tx:
-            posts = [post for _, post in keeping.observed(tx, desk)]
-        digest = hashlib.sha256(repr(posts).encode()).digest()
+            digest = conversations_observed.digest(tx, desk.who, desk.case_id)
         origin = Origin(name=source.name, format=keeping.OBSERVED, sha256=digest, keep=days)
         return _KeptObserved(source, Keeper(desk, origin, measure))
 

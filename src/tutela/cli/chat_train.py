@@ -1,4 +1,4 @@
-"""`tutela chat train` and `tutela chat evaluate`: learn from a corpus, and say what scores are worth."""
+"""`tutela chat train` and `evaluate`: learn from a corpus, and say what scores are worth."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from tutela.chat.scorer import Parts, Scorer
 from tutela.casework import case as cases
+from tutela.chat.scorer import Parts, Scorer
 from tutela.chat.training import card
 from tutela.chat.training import evaluate as evaluating
 from tutela.chat.training import train as training
@@ -18,7 +18,6 @@ from tutela.chat.training.evaluate import Evaluation, Means
 from tutela.chat.training.trained import load
 from tutela.chat.training.verdicts import of_feedback
 from tutela.chat.weighing import DEFAULT_POINT
-from tutela.cli import output
 from tutela.cli.open import opened
 from tutela.core.errors import UsageError
 from tutela.observation import conversation_decide

@@ -52,6 +52,11 @@ app.command("tutela.cli.crawl:app", name="crawl", help="Crawl sites under an ord
 app.command(
     "tutela.cli.leads:app", name="leads", help="Rank accounts of sites, release and export leads."
 )
+app.command(
+    "tutela.cli.chat:app",
+    name="chat",
+    help="Order conversations by signs of risk, with the lines that say why.",
+)
 app.command("tutela.cli.account:app", name="account", help="Invite people, and let programs in.")
 app.command("tutela.cli.audit:app", name="audit", help="Verify, sign, prove and export the log.")
 app.command("tutela.cli.vault:app", name="vault", help="Check the kept media, change their key.")

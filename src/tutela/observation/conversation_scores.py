@@ -23,12 +23,13 @@ def rows_of(
         score: What it adds up to.
         speakers: Numbers of its speakers by which the source knows them.
     """
-    heaviest = score.pairs[0].reasons if score.pairs else ()
+    # What made the alert, where there is one; else what comes first.
+    shown = next((one for one in score.pairs if one.may_alert), next(iter(score.pairs), None))
     head = {
         "id": conversation_id,
         "points": float(score.points),
         "alert": score.alert,
-        "signs": [one.sign for one in heaviest],
+        "signs": [one.sign for one in shown.reasons] if shown else [],
     }
     pairs = [
         _pair(case_id, conversation_id, place, one, speakers)

@@ -14,7 +14,7 @@ memory of a source is bounded: conversations that were not seen for long are loo
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -86,7 +86,7 @@ class Keeping:
         """Keep messages, in the order of their source, and return how many. Asks no permission."""
         if not some:
             return 0
-        touched = self._opened(tx, {one.conversation for one in some})
+        touched = self._opened(tx, _names(some))
         speakers: list[dict[str, Any]] = []
         rows = [self._message(touched[one.conversation], one, speakers) for one in some]
         insert_rows(tx, ConversationSpeaker, speakers, ignore_existing=True)
@@ -107,7 +107,7 @@ class Keeping:
         """
         if not some:
             return 0
-        touched = self._opened(tx, {one.conversation for one in some}, new=False)
+        touched = self._opened(tx, _names(some), new=False)
         ids = [one.id for one in touched.values()]
         tx.execute(delete(ConversationPair).where(among(tx, ConversationPair.conversation_id, ids)))
         heads: list[dict[str, Any]] = []
@@ -164,12 +164,12 @@ class Keeping:
         )
 
     def _opened(
-        self, tx: Connection, wanted: Iterable[str], *, new: bool = True
+        self, tx: Connection, wanted: Collection[str], *, new: bool = True
     ) -> dict[str, _Open]:
         """Return conversations by the source's ids, from memory, the database, or made."""
         found: dict[str, _Open] = {}
         tags: dict[bytes, str] = {}
-        for name in sorted(wanted):
+        for name in wanted:
             if name in self._open:
                 self._open.move_to_end(name)
                 found[name] = self._open[name]
@@ -183,7 +183,7 @@ class Keeping:
             for name, one in made.items():
                 self._open[name] = found[name] = one
                 self._speakers += len(one.speakers)
-        if len(found) < len(set(wanted)):
+        if len(found) < len(wanted):
             raise UsageError("a conversation that was scored was not kept", code="not_found")
         return found
 
@@ -425,6 +425,11 @@ def speaker_place(conversation_id: int, number: int) -> bytes:
 def message_place(conversation_id: int, number: int) -> bytes:
     """Return what a message is bound to."""
     return b"message\0%d\0%d" % (conversation_id, number)
+
+
+def _names(some: Iterable[Spoken] | Iterable[ScoreKept]) -> list[str]:
+    """Return conversations in the order in which they come."""
+    return list(dict.fromkeys(one.conversation for one in some))
 
 
 def _sealed(one: Spoken) -> bytes:

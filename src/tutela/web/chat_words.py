@@ -35,10 +35,16 @@ STAGES = {
 AGAINST = {
     "both_ask": N_("Both show the same signs"),
     "other_adult": N_("The other is said to be an adult"),
+    "adult_talk": N_("The other speaks of own children, or a job"),
     "one_line": N_("Everything rests on one line"),
     "peer": N_("Who shows them is said to be under 18 too"),
-    "relative": N_("They speak as a family, or as teacher and pupil"),
+    "relative": N_("One speaks as family to the other"),
+    "family": N_("One speaks as family to the other more than once"),
+    "same_home": N_("They seem to live in one home"),
+    "role": N_("They speak as teacher and pupil, or the like"),
+    "setting": N_("They speak as teacher and pupil, or the like, more than once"),
     "sale": N_("Things are sold"),
+    "surprise": N_("A present or a party is planned"),
     "aware": N_("The talk is about staying safe"),
 }
 
@@ -61,7 +67,16 @@ VERDICTS = {
     "unsure": N_("unsure"),
 }
 
+# What was repaired, and why something was left out.
 TROUBLES = {
+    "broken_json": N_("broken JSON"),
+    "columns": N_("columns are missing"),
+    "doctype": N_("refused: it defines entities"),
+    "nesting": N_("nested too deep"),
+    "too_large": N_("too large"),
+    "too_many_messages": N_("too many messages"),
+    "truncated": N_("ended before its end"),
+    "xml": N_("broken XML"),
     "cut": N_("cut short"),
     "encoding": N_("bytes that are no text were replaced"),
     "no_time": N_("without a time that can be believed"),

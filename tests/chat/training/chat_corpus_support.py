@@ -20,6 +20,7 @@ from tutela.chat.model import (
     Shown,
     Sign,
 )
+from tutela.chat.reader import Reader
 from tutela.chat.training.corpus import Corpus, open_corpus
 
 SMALL_TALK = (
@@ -60,6 +61,7 @@ RULES = {
     "meet on": Sign.MEETING,
 }
 POINT = 4.0
+READERS: list[Reader] = []  # the one of the session, opened by conftest
 PARTS = bytes(range(32))
 
 
@@ -91,7 +93,7 @@ def write(
     names, told = folder / "flagged.txt", folder / "lines.txt"
     names.write_text("\n".join(ids) + "\n")
     told.write_text("\n".join(telling) + "\n")
-    return open_corpus(xml, names, told if lines else None)
+    return open_corpus(xml, names, told if lines else None, reader=READERS[0])
 
 
 def _talk(draw: random.Random, one: str, two: str, *, risky: bool):

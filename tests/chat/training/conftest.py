@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,17 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import chat_corpus_support as made
 
+from tutela.chat.reader import Reader
 from tutela.chat.training.corpus import Corpus
+
+
+@pytest.fixture(scope="session", autouse=True)
+def reader() -> Iterator[Reader]:
+    """A confined reader, begun before anything else starts a thread."""
+    with Reader() as one:
+        made.READERS.append(one)
+        yield one
+        made.READERS.clear()
 
 
 @pytest.fixture(scope="session")

@@ -41,7 +41,9 @@ def test_a_corpus_gives_every_figure(corpus):
     assert values["recall at 0.0001 false alarms"].value is None
     bound = values["false alarms, upper 95 % bound"]
     assert bound.value > values["false alarms"].value
-    assert values["the same at least"].value < 0.1  # a corpus of 400 rules out little
+    assert (
+        values["precision at prevalence 0.0001, at worst"].value < 0.1
+    )  # a corpus of 400 rules out little
     table, values = figures(found, "Conversations, shipped weights")
     assert (table.units, table.flagged) == (200, 40)
     assert 0 < values["latency-weighted F1"].value < 1

@@ -68,7 +68,7 @@ def test_what_few_said_weighs_nothing(tmp_path):
     text = xml.read_text().replace("how old are you then", "how old are you zyxwvut", 1)
     assert "zyxwvut" in text
     xml.write_text(text)
-    model = trained(open_corpus(xml, tmp_path / "flagged.txt")).model
+    model = trained(open_corpus(xml, tmp_path / "flagged.txt", reader=made.READERS[0])).model
     words = features.Hasher().vectors(["zyxwvut"])[:, : features.WORDS]
     (place,) = words.indices
     assert model.weights[features.DENSE + place] == 0

@@ -47,7 +47,7 @@ class SeparatedValues:
         entries = Entries(opening)
         for number, raw in Records(stream, delimiter.encode()):
             values, repaired = _values(raw, delimiter, columns)
-            if values is None:
+            if values is None or not any(map(values.get, ("author", "name", "text", "media"))):
                 yield malformed(f"line {number + 1}")
             else:
                 yield _message(values, entries, opening, repaired=repaired)

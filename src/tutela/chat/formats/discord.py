@@ -87,7 +87,7 @@ class Discord:
         for cut in Walk(utf8(stream), plan).cuts():
             if cut.path != _MESSAGES:
                 known = decoded(_CHANNEL_ID, cut.raw or b"")
-                conversation = str(known[0]) if known else conversation
+                conversation = fields.word_of(known[0]) if known else conversation
                 continue
             row = decoded(_ROW, cut.raw) if cut.raw is not None else None
             if row is None:

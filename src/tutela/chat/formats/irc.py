@@ -55,7 +55,7 @@ class _Nicks:
         if known is None:
             known = nick
             # Somebody began with this nick, and goes by another one now.
-            for number in range(2, 1_000):
+            for number in range(2, 100):
                 if known not in self._used:
                     break
                 known = f"{nick}~{number}"

@@ -1,8 +1,13 @@
-"""JSON Lines: a message a line, in fields of ours (docs/reference/chat-formats.md) or near them."""
+"""JSON Lines: a message a line, in fields of ours (docs/reference/chat-formats.md) or near them.
+
+One array of such messages is read too.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import io
+import re
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO, Final
 
@@ -23,6 +28,8 @@ from tutela.chat.times import moment
 from tutela.core.errors import InputError
 
 _SUFFIXES: Final = (".jsonl", ".ndjson")
+_ARRAY: Final = re.compile(rb"\[\s{0,64}\{")
+_BLANK: Final = 64  # bytes in which something must stand
 
 
 class MediaRow(msgspec.Struct):
@@ -70,13 +77,17 @@ class JsonLines:
     name = "jsonl"
 
     def looks_like(self, head: bytes, file_name: str) -> bool:
-        """By the keys of the first line; by its name where that line is longer than the head."""
-        line, ended, _ = head.lstrip().partition(b"\n")
-        if not line.startswith(b"{"):
+        """By the keys of the first message; by its name where that is longer than the head."""
+        start = head.lstrip()
+        line, ended, _ = start.partition(b"\n")
+        if _ARRAY.match(start):
+            keys = _keys(start)
+        elif line.startswith(b"{"):
+            keys = _keys(line)
+            if not ended and file_name.lower().endswith(_SUFFIXES):
+                return True
+        else:
             return False
-        keys = _keys(line)
-        if keys is None:
-            return not ended and file_name.lower().endswith(_SUFFIXES)
         return any(map(keys.__contains__, NAMES["text"])) and any(
             name in keys for name in (*NAMES["author"], *NAMES["name"])
         )
@@ -84,26 +95,41 @@ class JsonLines:
     def read(self, stream: BinaryIO, opening: Opening) -> Iterator[Message | Left]:
         """See `Format`."""
         entries = Entries(opening)
-        for number, raw in lines(utf8(stream), lambda: Squeeze(JSON)):
-            if raw is not None and not raw.strip():
-                continue
+        for place, raw in _rows(utf8(stream)):
             row = None if raw is None else decoded(_DECODER, raw)
-            yield malformed(f"line {number}") if row is None else _message(row, entries, opening)
+            message = _message(row, entries, opening) if row is not None else None
+            yield message or malformed(place)
 
 
-def _keys(line: bytes) -> set[str] | None:
-    """Return the keys of an object that is one line; None where it is not whole."""
+def _rows(stream: BinaryIO) -> Iterator[tuple[str, bytes | None]]:
+    """Yield place and bytes of each message of lines, or of an array."""
+    peek = getattr(stream, "peek", None)
+    if peek is not None and peek(_BLANK)[:_BLANK].lstrip().startswith(b"["):
+        for cut in Walk(stream, lambda path: What.GIVE if path else What.ENTER).cuts():
+            yield f"message {cut.number + 1}", cut.raw
+        return
+    for number, raw in lines(stream, lambda: Squeeze(JSON)):
+        if raw is None or raw.strip():
+            yield f"line {number}", raw
+
+
+def _keys(start: bytes) -> set[str]:
+    """Return the keys of a message, or of the first ones of an array, as far as they are there."""
+    found: set[str] = set()
 
     def plan(path: Path) -> What:
-        return What.GIVE if path else What.ENTER
+        if path in {(), ("*",)}:
+            return What.ENTER
+        found.add(path[-1])
+        return What.SKIP
 
-    try:
-        return {cut.path[0] for cut in Walk(io.BytesIO(line), plan).cuts()}
-    except InputError:
-        return None
+    with contextlib.suppress(InputError):
+        list(Walk(io.BytesIO(start), plan).cuts())
+    return found
 
 
-def _message(row: tuple[object, bool], entries: Entries, opening: Opening) -> Message:
+def _message(row: tuple[object, bool], entries: Entries, opening: Opening) -> Message | None:
+    """Return the message of a row; None where nobody says nothing."""
     values, repaired = row
     found = {}
     for field, same in NAMES.items():
@@ -112,36 +138,34 @@ def _message(row: tuple[object, bool], entries: Entries, opening: Opening) -> Me
             if value is not None:
                 found[field] = value
                 break
-    author = _word(found.get("author"))
-    name = _word(found.get("name"))
+    author = fields.word_of(found.get("author"))
+    name = fields.word_of(found.get("name"))
     media = found.get("media") or ()
+    if not (author or name or found.get("text") or media):
+        return None
     return entries.message(
-        _word(found.get("conversation")) or opening.conversation,
+        fields.word_of(found.get("conversation")) or opening.conversation,
         author or name,
         found.get("text") or "",
-        id=_word(found.get("id")),
+        id=fields.word_of(found.get("id")),
         name=name,
         time=moment(found.get("time"), opening.zone),
         deleted=_truth(found.get("deleted")),
         system=_truth(found.get("system")),
         media=[_ref(one) for one in media[: MEDIA_REFS + 1]],
-        reply_to=_word(found.get("reply_to")),
+        reply_to=fields.word_of(found.get("reply_to")),
         to=_words(found.get("to")),
-        age_band=fields.age_band_of(_word(found.get("age_band"))),
+        age_band=fields.age_band_of(fields.word_of(found.get("age_band"))),
         troubles=(Trouble.ENCODING,) if repaired else (),
     )
-
-
-def _word(value: str | float | None) -> str:
-    if isinstance(value, str):
-        return value
-    return "" if value is None else str(value)
 
 
 def _words(value: Sequence[str | int] | int | None) -> Sequence[str]:
     if value is None or value == "":
         return ()
-    return (str(value),) if isinstance(value, str | int) else [str(one) for one in value]
+    if isinstance(value, str | int):
+        return (fields.word_of(value),)
+    return [fields.word_of(one) for one in value]
 
 
 def _truth(value: str | int | None) -> bool:

@@ -96,13 +96,19 @@ class Telegram:
     def read(self, stream: BinaryIO, opening: Opening) -> Iterator[Message | Left]:
         """See `Format`."""
         entries = Entries(opening)
-        conversation, number = opening.conversation, 0
+        conversation, number, chats, named = opening.conversation, 0, 0, False
         for cut in Walk(utf8(stream), _plan).cuts():
             if cut.path[-1] == "id":
                 known = decoded(_HEAD, cut.raw or b"")
-                conversation = str(known[0]) if known else conversation
+                named = bool(known)
+                conversation = fields.word_of(known[0]) if known else conversation
                 continue
             number += 1
+            if not cut.number:  # a chat begins
+                chats += 1
+                if not named and chats > 1:
+                    conversation = f"{opening.conversation}~{chats}"
+                named = False
             row = decoded(_ROW, cut.raw) if cut.raw is not None else None
             if row is None:
                 yield malformed(f"message {number}")
@@ -119,15 +125,15 @@ def _message(
     text, to = _text(row.text)
     return entries.message(
         conversation,
-        str(who) if who is not None else name,
+        fields.word_of(who) or name,
         text or (row.action if service else ""),
-        id=str(row.id),
+        id=fields.word_of(row.id),
         name=name,
         # Seconds, where they are given: the written date has no zone.
         time=moment(row.date_unixtime or row.date, opening.zone),
         system=service,
         media=_media(row),
-        reply_to="" if row.reply_to_message_id is None else str(row.reply_to_message_id),
+        reply_to=fields.word_of(row.reply_to_message_id),
         to=to,
         troubles=(Trouble.ENCODING,) if repaired else (),
     )
@@ -138,7 +144,7 @@ def _text(text: str | list[str | _Part]) -> tuple[str, list[str]]:
     if isinstance(text, str):
         return text, []
     to = [
-        f"user{part.user_id}"
+        f"user{fields.word_of(part.user_id)}"
         for part in text
         if isinstance(part, _Part) and part.type == "mention_name" and part.user_id is not None
     ]

@@ -22,6 +22,7 @@ from tutela.chat.xmlread import elements
 _START_BYTES: Final = 16_384
 _FIELDS: Final = frozenset(("field", "modelField", "multiModelField", "multiField", "nodeField"))
 _GONE: Final = frozenset(("deleted", "trash"))
+_ROLES: Final = frozenset(("From", "To", "Participants"))
 _RECIPIENTS: Final = 200
 _FIELDS_KEPT: Final = 64
 
@@ -96,9 +97,10 @@ class _Report:
 
     def _ended(self, model: _Model, around: _Model | None) -> None:
         if model.type == "Party" and around is not None:
-            parties = around.parties.setdefault(model.within, [])
-            if len(parties) < _RECIPIENTS:
-                parties.append(_party(model))
+            if model.within in _ROLES:
+                parties = around.parties.setdefault(model.within, [])
+                if len(parties) < _RECIPIENTS:
+                    parties.append(_party(model))
         elif model.type == "Attachment" and around is not None:
             if len(around.media) <= MEDIA_REFS:
                 around.media.append(_attachment(model))

@@ -74,8 +74,10 @@ def read(text: str) -> Said | None:
     if len(line) > _LINE_CHARS:
         return None
     word = line.strip().rstrip(".").lower()
-    if not rest and (word in _DELETED or word.startswith(_DELETED_BY)):
+    if not rest and word in _DELETED:
         return Said("", deleted=True, media=())
+    if not rest and word.startswith(_DELETED_BY):
+        return Said(text, deleted=True, media=())  # somebody may have typed it: it stays
     kind = _LEFT_OUT.get(word)
     if kind is not None:
         return Said(rest, deleted=False, media=(MediaRef(kind=kind),))

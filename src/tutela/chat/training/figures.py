@@ -84,12 +84,10 @@ def _of_alerts(units: Ranked, prevalence: float) -> Iterator[Figure]:
     yield Figure(name="false alarms, upper 95 % bound", value=upper, of=found.others)
     # With no false alarm seen the corpus is too small to tell; the bound says what it rules out.
     rate = found.false / found.others if found.false else None
-    for name, at in (
-        (f"precision at prevalence {prevalence:g}", rate),
-        ("the same at least", upper),
-    ):
+    name = f"precision at prevalence {prevalence:g}"
+    for said, at in ((name, rate), (f"{name}, at worst", upper)):
         value = metrics.at_prevalence(recalled, at, prevalence)
-        yield Figure(name=name, value=value, of=len(units.truth))
+        yield Figure(name=said, value=value, of=len(units.truth))
 
 
 def _of_order(units: Ranked, prevalence: float, at: Sequence[int]) -> Iterator[Figure]:

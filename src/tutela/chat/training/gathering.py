@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tutela.chat import limits
-from tutela.chat.model import ConversationScore, Message, PairScore, Trouble
+from tutela.chat.model import ConversationScore, Left, Message, PairScore
 from tutela.chat.scoring import Scoring
 from tutela.chat.training.corpus import Corpus, Line, read
 from tutela.chat.training.features import Vector, signs
@@ -88,8 +88,8 @@ def gather(
     """
     taking = _Taking(scoring, point, listen)
     for message in read(corpus):
-        if isinstance(message, Trouble):
-            taking.found.left[message.value] += 1
+        if isinstance(message, Left):
+            taking.found.left[message.reason] += message.count
         elif message.conversation in without:
             taking.found.left["passed_over"] += 1
         else:

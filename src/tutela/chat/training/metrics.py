@@ -176,7 +176,8 @@ def interval(hits: int, of: int) -> tuple[float, float] | None:
     share, square = hits / of, Z * Z
     middle = (share + square / (2 * of)) / (1 + square / of)
     half = Z / (1 + square / of) * math.sqrt(share * (1 - share) / of + square / (4 * of * of))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # At the ends the formula gives them but for rounding.
+    return middle - half if hits else 0.0, middle + half if hits < of else 1.0
 
 
 def upper_rate(false: int, of: int) -> float | None:

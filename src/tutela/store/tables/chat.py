@@ -45,9 +45,9 @@ class Conversation(Table):
     """A conversation, and how far people are with it.
 
     `tag` tells it from others of its import: a MAC of the export's id under the week's key.
-    `signs` are codes of its heaviest pair; `troubles` counts what was repaired. `point` is what
-    `alert` was decided by, `parts_sha256` names lexicon, weights and prototypes. `state` is `open`,
-    `read`, `handed_over` (to `handed_to`) or `dismissed`.
+    `signs` are codes of its heaviest pair that may alert, else of its heaviest; `troubles` counts
+    what was repaired. `point` is what `alert` was decided by, `parts_sha256` names lexicon, weights
+    and prototypes. `state` is `open`, `read`, `handed_over` (to `handed_to`) or `dismissed`.
     """
 
     __tablename__ = "conversations"
