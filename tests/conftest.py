@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tutela.store import Database
 from tutela.store.schema import upgrade
@@ -17,6 +18,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import databases
 import tornet
+
+# Timing decides no test: a busy machine is no fault of what is tested.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -129,8 +130,12 @@ def test_rows_say_where_every_sign_was_and_totals_add_up(home: Installed, export
     )
 
 
-def test_a_picture_that_a_list_has_is_a_reason(home: Installed, exports: Path):
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "archive"])
+def test_a_picture_that_a_list_has_is_a_reason(home: Installed, exports: Path, *, packed: bool):
     list_picture(home, (exports / "phone" / "chats" / "IMG-1.jpg").read_bytes())
+    if packed:
+        shutil.make_archive(str(exports / "phone"), "zip", exports / "phone" / "chats")
+        shutil.rmtree(exports / "phone")
     words = ("--budget", 1, "--format", "jsonl", *BASIS)
     (top,), _, totals = rows(home.run("chat", "score", exports, *words).stdout)
     assert "known_media" in top["signs"]

@@ -43,7 +43,7 @@ def test_the_budget_shows_the_heaviest_and_says_ties():
 
 
 def test_false_alerts_are_told_from_the_operators_own_traffic():
-    told = false_alerts([score(str(at), float(at)) for at in range(100)], 98.0)
+    told = false_alerts([float(at) for at in range(100)], 98.0)
     assert (told.reached, told.rate) == (2, 0.02)
     assert 0.02 < told.upper < 0.07
     nothing = false_alerts([], 10.0)

@@ -15,7 +15,10 @@ async def answers(_: int, writer: asyncio.StreamWriter) -> None:
     writer.write(ANSWER + b"page")
 
 
-def several(respond, *turns: int, keep_s: float = 3.0) -> tuple[list[Outcome], list[int]]:
+def several(
+    respond, *turns: int, keep_s: float = 3.0, ready: asyncio.Event | None = None
+) -> tuple[list[Outcome], list[int]]:
+    """Ask one after the other; the next once `ready` is set and what was sent has been read."""
     connections: list[int] = []
 
     async def run() -> list[Outcome]:
@@ -27,7 +30,10 @@ def several(respond, *turns: int, keep_s: float = 3.0) -> tuple[list[Outcome], l
             for turn in turns:
                 url = f"http://127.0.0.1:{port}/"
                 outcomes.append(await fetched(client, url, Outcome(), turn=turn))
-                await asyncio.sleep(0.02)
+                if ready is not None:
+                    await ready.wait()
+                    ready.clear()
+                await asyncio.sleep(0.02)  # server and client share this loop: it has been read
             return outcomes
 
     return asyncio.run(run()), connections
@@ -72,12 +78,14 @@ def test_what_was_closed_meanwhile_is_not_used():
 
 def test_an_answer_that_nobody_asked_for_is_not_that_to_the_next_request():
     for pause_s in (0.0, 0.01):
+        written = asyncio.Event()
 
         async def twice(number: int, writer: asyncio.StreamWriter) -> None:
             await answers(number, writer)
             await writer.drain()
             await asyncio.sleep(pause_s)  # noqa: B023 called within this round
             writer.write(ANSWER + b"evil")
+            written.set()  # noqa: B023 likewise
 
-        outcomes, _ = several(twice, 0, 0)
+        outcomes, _ = several(twice, 0, 0, ready=written)
         assert [(one.code, one.body) for one in outcomes] == [("", b"page")] * 2

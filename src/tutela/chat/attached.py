@@ -26,6 +26,7 @@ class Attached(Generic[Source]):
         hasher: Fingerprints files, confined.
         library: The hash lists.
         path_of: Where a file of a source lies, None where the export has it not.
+        inside: Gives a file of an export that lies in an archive.
         radius_bits: PDQ distance up to which a picture is a hit.
     """
 
@@ -34,11 +35,13 @@ class Attached(Generic[Source]):
         hasher: Hasher,
         library: Library,
         path_of: Callable[[Source, MediaRef], Path | None],
+        inside: Callable[[Source, MediaRef], bytes | None],
         radius_bits: int = PDQ_RADIUS_BITS,
     ) -> None:
         self._hasher = hasher
         self._library = library
         self._path_of = path_of
+        self._inside = inside
         self._radius_bits = radius_bits
         self._answers: dict[Path, bool] = {}
 
@@ -48,19 +51,19 @@ class Attached(Generic[Source]):
         An export's own digest is believed where the file itself is missing: it orders work only.
         """
         path = self._path_of(source, ref)
-        if path is not None:
-            if path not in self._answers:
-                answer = self._looked_up(path)
-                if answer is None:
-                    return self._said(ref)
+        if path is None:
+            data = self._inside(source, ref)
+            answer = None if data is None else self._looked_up(data)
+        elif path in self._answers:
+            answer = self._answers[path]
+        else:
+            data = _read(path)
+            answer = None if data is None else self._looked_up(data)
+            if answer is not None:
                 self._answers[path] = answer
-            return self._answers[path]
-        return self._said(ref)
+        return self._said(ref) if answer is None else answer
 
-    def _looked_up(self, path: Path) -> bool | None:
-        data = _read(path)
-        if data is None:
-            return None
+    def _looked_up(self, data: bytes) -> bool | None:
         try:
             (digests, found), _ = self._hasher.known(data)
         except ServiceError:

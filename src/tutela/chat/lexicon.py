@@ -24,6 +24,7 @@ LANGUAGES: Final = ("en", "de", "es", "fr")
 _WORD: Final = re.compile(r"[^\W_]+")
 _WORD_AT: Final = re.compile(r"[^\W_]+(?:'+[^\W_]+)*")
 _DOUBLE: Final = re.compile(r"([^\W\d_])\1")
+_FOREIGN: Final = 2  # common words fewer than those of another language
 _NEAR: Final = 2  # words before a match in which a "not" turns it round
 _AROUND: Final = (0, 5)  # words before and behind a match that are near it
 
@@ -40,7 +41,7 @@ class Note(StrEnum):
     SALE = "sale"
     AWARE = "aware"  # speaks about staying safe
     SURPRISE = "surprise"  # a present, a party
-    QUESTION = "question"
+    SAME = "same"  # "me too", right after the other stated an age
     AGE_ASKED = "age_asked"  # the bare "and you?" after an age
     ADULT = "adult"  # speaks of own children, a job, a spouse
 
@@ -154,11 +155,13 @@ class Lexicon:
     def __init__(self, files: Iterable[File]) -> None:
         self.rules: dict[str, Rule] = {}
         self._by_word: dict[str, tuple[_Compiled, ...]] = {}
+        self._common: dict[str, frozenset[str]] = {}
         vocabulary: set[str] = set()
         by_word: dict[str, list[_Compiled]] = {}
         self._spellings: dict[str, str] = {}
         for file in files:
             self._spellings |= file.spellings
+            self._common[file.language] = frozenset(p[0] for p in phrases_of(file.common))
             for one in _compiled(file, self.rules):
                 vocabulary.update(*one.pattern.needed)
                 for part in one.pattern.parts:
@@ -202,7 +205,29 @@ class Lexicon:
                 before = hits.get(one.rule.id)
                 if before is None or span < (before.start, before.end):
                     hits[one.rule.id] = Hit(one.rule, *span)
-        return sorted(hits.values(), key=lambda hit: (hit.start, hit.end, hit.rule.id))
+        found = self._native(hits.values(), present) if hits else ()
+        return sorted(found, key=lambda hit: (hit.start, hit.end, hit.rule.id))
+
+    def _native(self, hits: Iterable[Hit], present: set[str]) -> list[Hit]:
+        """Leave out rules of a language that a text is clearly not in: words look alike."""
+        counts = {language: len(common & present) for language, common in self._common.items()}
+        most = max(counts.values())
+        return [hit for hit in hits if most - counts.get(hit.rule.id[:2], most) < _FOREIGN]
+
+    def across(self, before: list[str], split: Split) -> list[Hit]:
+        """Return the rules for signs that match only over the border of two messages.
+
+        Args:
+            before: The last words of the message before, of the same speaker.
+            split: The message; hits are told in its words.
+        """
+        words = [*before, *split.words]
+        border = len(before)
+        return [
+            Hit(hit.rule, 0, hit.end - border)
+            for hit in self.find(Split(split.folded, words, set(words)))
+            if hit.rule.sign is not None and hit.start < border < hit.end
+        ]
 
     def _shortened(self, word: str) -> str:
         """Read a stretched word as the one that the lexicon knows, if there is one."""

@@ -101,6 +101,9 @@ _UNITS: Final = frozenset(
 _BEFORE_NUMBER: Final = frozenset(
     ["year", "klasse", "grade", "class", "level", "team", "part", "teil", "room", "agent"]
 )
+_AT_WORDS: Final = frozenset(
+    ["add", "age", "all", "alone", "alter", "and", "any", "app", "are", "ask", "at"]
+)
 _SPACED: Final = re.compile(
     r"(?<![^\W_])[a-z0-9@$!]([ .\-_*~])(?:[a-z0-9@$!]\1)+[a-z0-9@$!](?![^\W_])"
 )
@@ -298,7 +301,10 @@ def _unleeted(match: re.Match[str]) -> str:
     address = "@" in word[1:] and match.string[match.end() : match.end() + 1] == "."
     if not letters or letters == len(word) or address or _is_number(word, letters):
         return whole
-    return word.translate(_LEET_LETTERS) + whole[len(word) :]
+    read = word.translate(_LEET_LETTERS)
+    if word[0] == "@" and read not in _AT_WORDS:  # somebody is called: @mia
+        return whole
+    return read + whole[len(word) :]
 
 
 def _is_number(word: str, letters: int) -> bool:

@@ -27,6 +27,8 @@ from tutela.core.errors import UsageError
 MOST_HOT: Final = 8_192  # conversations kept unpacked
 MOST_ENCODED: Final = 2_000  # messages of a conversation
 _GATED_WORDS: Final = 3
+_SHORT_WORDS: Final = 6  # a message that may go on with the one before it
+_TAIL_WORDS: Final = 8
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,7 +174,10 @@ class Scorer:
         return told
 
     def dump(self, conversation: str) -> bytes:
-        """Return a conversation's state, without text."""
+        """Return a conversation's state, without text.
+
+        The end of the last message, with which a short next one would be read, is not in it.
+        """
         return pack(self._peek(conversation).talk)
 
     def load(self, conversation: str, state: bytes) -> None:
@@ -238,6 +243,7 @@ class Scorer:
             )
         if read is None:
             return None
+        self._read_on(opened, author, read)
         notes = {hit.rule.note for hit in read.hits if hit.rule.note is not None}
         aged = self._noted(opened, message, pairs, read, notes)
         shown = () if Note.AWARE in notes else _shown(message, opened, read, self.parts.weights)
@@ -255,6 +261,16 @@ class Scorer:
                 self._change(opened, message, pair, ()) for pair in back if pair and pair.marked
             ]
         return max(changes, key=lambda one: (one.crossed, one.points), default=None)
+
+    def _read_on(self, opened: Open, author: int, read: _Read) -> None:
+        """Read a short message together with the end of the speaker's last one."""
+        words = read.split.words
+        speaker, before = opened.tail
+        if speaker != author:
+            before = []
+        if before and len(words) <= _SHORT_WORDS:
+            read.hits = [*read.hits, *self.parts.lexicon.across(before, read.split)]
+        opened.tail = (author, [*before, *words][-_TAIL_WORDS:])
 
     def _noted(
         self,
@@ -287,11 +303,14 @@ class Scorer:
             split.folded.text,
             asked=opened.was_asked_age(author),
         )
+        if age is None and Note.SAME in notes:
+            age = opened.same_age(author)
         if Note.AGE_ASKED in notes and (age or speaker.minor_age or speaker.adult_age):
             for other in others:
                 opened.ask_age(other)
         if age is None:
             return False
+        talk.last_age = (talk.number, age, author)
         if age >= ages.OF_AGE:
             speaker.adult_age = age
             return False
@@ -395,7 +414,7 @@ def _shown(
         )
         shown.append((one, hit.rule.strength))
     like = read.like
-    if like is not None and like.sign not in best and opened.talk.encoded < MOST_ENCODED:
+    if like is not None and not best and opened.talk.encoded < MOST_ENCODED:
         opened.talk.encoded += 1
         one = Shown(
             sign=like.sign,

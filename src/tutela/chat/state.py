@@ -15,12 +15,14 @@ import msgspec
 
 from tutela.chat.limits import SHOWN
 from tutela.chat.model import AgeBand, Shown, Sign
+from tutela.chat.normalise import fold_word
 
 NOBODY: Final = 0  # the other of a speaker who speaks before anybody else did
 MOST_OTHERS: Final = 3  # towards whom a message of a group goes
 TALK_PAIRS: Final = 30_000  # of a conversation; the ones longest not spoken are left behind
 TALK_SPEAKERS: Final = 100_000
 _ADDRESSES: Final = 256  # messages of a group that may be answered
+_NAME_CHARS: Final = 40
 _RING: Final = (1 << 50) - 1
 _PENDING: Final = 6  # messages within which an answer belongs to a question
 _AGAIN: Final = 60  # messages within which asking again is persistence
@@ -153,7 +155,7 @@ class Pair(msgspec.Struct, array_like=True, omit_defaults=True):
             if counted is None:
                 counted = self.signs[name] = Counted()
             counted.add(one, strength)
-            asks |= ASKED.get(one.sign, 0)
+            asks |= ASKED.get(one.sign, 0) & ~_PRESSING  # what is pressed for was asked before
             if minor and one.sign is Sign.PICTURE and strength >= 1:
                 self.minor_request = True
             self._insist(one, number)
@@ -241,6 +243,7 @@ class Talk(msgspec.Struct, array_like=True, omit_defaults=True):
         asked_age: Who was asked for an age, and in which message, the last few.
         sale: Messages that speak of things sold.
         surprise: Messages that speak of a present or a party.
+        last_age: The last age that was stated: number of the message, years, speaker.
         encoded: Messages that went to the encoder.
         left: Pairs that were left behind.
     """
@@ -254,6 +257,7 @@ class Talk(msgspec.Struct, array_like=True, omit_defaults=True):
     asked_age: dict[int, int] = {}
     sale: int = 0
     surprise: int = 0
+    last_age: tuple[int, int, int] = (-_PENDING, 0, 0)
     encoded: int = 0
     left: int = 0
 
@@ -263,12 +267,16 @@ class Open:
 
     Args:
         talk: Its state.
+
+    Attributes:
+        tail: The last speaker, and the last few words; only while it is open, and never packed.
     """
 
-    __slots__ = ("numbers", "talk")
+    __slots__ = ("numbers", "tail", "talk")
 
     def __init__(self, talk: Talk | None = None) -> None:
         self.talk = talk or Talk(speakers=[Speaker("")])
+        self.tail: tuple[int, list[str]] = (NOBODY, [])
         self.numbers = {one.author: at for at, one in enumerate(self.talk.speakers)}
 
     def speaker(self, author: str, name: str, band: AgeBand) -> int:
@@ -281,8 +289,9 @@ class Open:
             self.talk.speakers.append(Speaker(author))
             if number == 2:
                 self._met(number)
-            for word in (name or author).casefold().split()[:1]:
-                self.talk.names.setdefault(zlib.crc32(word.encode()), number)
+            for word in (name or author)[:_NAME_CHARS].split()[:1]:
+                mark = zlib.crc32(fold_word(word).encode("utf-8", "replace"))
+                self.talk.names.setdefault(mark, number)
         if band is not AgeBand.UNKNOWN:
             self.talk.speakers[number].band = band
         return number
@@ -315,11 +324,14 @@ class Open:
         if not named and (number := talk.addresses.get(reply_to)) and number != author:
             named = [number]
         if not named:
-            marks = {zlib.crc32(word.encode()) for word in list(words)[:40]}
+            marks = {zlib.crc32(word.encode("utf-8", "replace")) for word in list(words)[:40]}
             found = (talk.names.get(mark) for mark in marks & talk.names.keys())
             named = sorted({number for number in found if number and number != author})
         if not named:
-            named = [number for number in reversed(talk.recent) if number != author][:1]
+            before = [number for number in reversed(talk.recent) if number != author]
+            # Who was shown signs before is more likely meant than who happened to speak between.
+            named = [one for one in before if (p := self.known(author, one)) and p.marked][:1]
+            named = named or before[:1]
         return tuple(named[:MOST_OTHERS]) or (NOBODY,)
 
     def spoke(self, author: int, message: str) -> None:
@@ -340,6 +352,12 @@ class Open:
         talk.asked_age[other] = talk.number
         if len(talk.asked_age) > _ADDRESSES:
             del talk.asked_age[next(iter(talk.asked_age))]
+
+    def same_age(self, author: int) -> int | None:
+        """Return the age that somebody else stated just before, for one who says "me too"."""
+        at, age, speaker = self.talk.last_age
+        near = self.talk.number - at < _PENDING and speaker not in {author, NOBODY}
+        return age if near and age else None
 
     def was_asked_age(self, author: int) -> bool:
         """Tell whether somebody was asked for an age just before."""

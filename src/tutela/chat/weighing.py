@@ -43,6 +43,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         distinct: Part of the points of the line signs, for each distinct one beyond the second.
         distinct_cap: Of that at most.
         minor: Part of the points of the line signs, where the other is stated to be a minor.
+        minor_request: Part of those of a request for a picture to a stated minor, beside it.
         asymmetry: Likewise, where the author asks far more than the other.
         night: Likewise, where most messages with a time were written at night.
         prototype: What a likeness to a prototype counts of a rule's hit.
@@ -55,6 +56,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     distinct: Part
     distinct_cap: Part
     minor: Part
+    minor_request: Part
     asymmetry: Part
     night: Part
     prototype: Part
@@ -79,6 +81,8 @@ LINE_SIGNS: Final = frozenset(
 """What a message may show; the others are what the state of a pair shows."""
 
 ONE_LINE: Final = "one_line"
+# Asked by everybody who gets to know somebody, and by whoever cares for them.
+_QUESTIONS: Final = frozenset({Sign.AGE, Sign.ALONE})
 SURPRISE: Final = "surprise"  # explains a secret, not a request for a picture
 DISTINCT: Final = 2  # line signs, on as many messages: one line never alerts by itself
 CLEAR: Final = 0.6  # from which strength on a sign counts for the rule; two weak showings make one
@@ -120,8 +124,10 @@ def weigh(weights: Weights, tally: Tally) -> dict[Sign, float]:
         for sign, total in shown.items()
     }
     line = sum(points.values())
+    if tally.minor and line:
+        request = points.get(Sign.PICTURE, 0.0) if tally.minor_request else 0.0
+        points[Sign.MINOR] = weights.minor * line + weights.minor_request * request
     for sign, part, holds in (
-        (Sign.MINOR, weights.minor, tally.minor),
         (Sign.ASYMMETRY, weights.asymmetry, tally.asymmetry),
         (Sign.NIGHT, weights.night, tally.night),
     ):
@@ -139,12 +145,15 @@ def weigh(weights: Weights, tally: Tally) -> dict[Sign, float]:
 def may_alert(weights: Weights, tally: Tally) -> bool:
     """Tell whether a pair may be put forward: the rule that one line never alerts by itself.
 
-    Two distinct line signs on two messages, and so many more as what speaks against it asks for;
-    or a request for a picture to a stated minor that nothing speaks against.
+    Two distinct line signs on two messages, and so many more as what speaks against it asks for,
+    one of which is more than a question about the other; or a request for a picture to a stated
+    minor that nothing speaks against.
     """
     more = sum(weights.needs.get(code, 0) for code in tally.against)
     if tally.minor_request and more == weights.needs.get(SURPRISE, 0) * (SURPRISE in tally.against):
         return True
+    if not any(total >= CLEAR for sign, total in tally.signs.items() if sign not in _QUESTIONS):
+        return False
     distinct = clear(tally.signs)
     return distinct >= DISTINCT + more and tally.messages >= DISTINCT
 

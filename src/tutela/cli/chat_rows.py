@@ -186,7 +186,7 @@ def _conversation(row: Mapping[str, Any]) -> Iterator[str]:
         )
         for shown in reason["messages"]:
             text = _cut(_plain(shown.get("text", "")), shown["start"])
-            yield f"               message {shown['number'] + 1}" + (f": {text}" if text else "")
+            yield f"               message {shown['number']}" + (f": {text}" if text else "")
     if row["against"]:
         yield f"      speaks against it: {', '.join(row['against'])}"
 

@@ -6,9 +6,10 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from cyclopts import Parameter
@@ -64,6 +65,7 @@ def score(
     no_encoder: bool = False,
     no_text: bool = False,
     names: bool = False,
+    zone: str = "UTC",
     format_: Annotated[output.Format, Parameter(name="--format")] = "text",
     break_glass: str = "",
     config: Path | None = None,
@@ -89,21 +91,26 @@ def score(
         no_encoder: Do not compare messages by meaning; much faster, and finds less.
         no_text: Show the places of lines that counted, and never their words.
         names: Name speakers as the export does, rather than by number.
+        zone: Of times that an export writes without one, such as Europe/Berlin; night is by it.
         format_: text for a person, or rows as jsonl or csv.
         break_glass: Reason to act directly on the database instead of as an account.
         config: Settings file.
     """
     if not 0 <= budget <= _MOST_BUDGET:
         raise UsageError(f"a budget is 0 to {_MOST_BUDGET:,} conversations")
+    clock = _zone(zone)
     settings = core_settings.load(config)
     with contextlib.ExitStack() as stack:
         # The confined processes are forked before anything secret is open.
-        reader = stack.enter_context(Reader())
+        reader = stack.enter_context(Reader(zone=clock))
+        # Files in archives are had by a reader of their own, while another reads what names them.
+        files = stack.enter_context(Reader()) if _has_lists(settings) else None
         hasher = stack.enter_context(Hasher()) if _has_lists(settings) else None
         office = stack.enter_context(opened(config, break_glass=break_glass)) if case else None
         basis = _basis(office, settings, case, legal_basis, observed=observed)
         parts = Parts.shipped(encoder=not no_encoder)
-        scorer = Scorer(parts, point=point)
+        ahead = datetime.now(clock).utcoffset() or timedelta()
+        scorer = Scorer(parts, point=point, offset_min=int(ahead.total_seconds() // 60))
         found, left = _found(paths, reader)
         of: list[_Of] = [*found, *([_Observed()] if observed else [])]
         desk = _desk(office, case, stack) if office else None
@@ -112,7 +119,7 @@ def score(
             _read(reader, desk),
             scorer,
             budget,
-            is_known=_is_known(settings, hasher),
+            is_known=_is_known(settings, hasher, files),
             keep=_keep(desk, settings, parts, point) if desk else None,
             watch=stack.enter_context(_shown()),
         )
@@ -152,17 +159,31 @@ def _basis(
     return basis
 
 
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise UsageError(
+            f"there is no time zone {name}", hint="name one as Europe/Berlin or UTC"
+        ) from error
+
+
 def _has_lists(settings: Settings) -> bool:
     return (settings.library.path / "library.json").exists()
 
 
 def _is_known(
-    settings: Settings, hasher: Hasher | None
+    settings: Settings, hasher: Hasher | None, files: Reader | None
 ) -> Callable[[_Of, MediaRef], bool | None] | None:
-    if hasher is None:
+    if hasher is None or files is None:
         return None
-    attached = Attached[_Of](hasher, Library.open(settings.library.path), _path_of)
-    return attached.is_known
+
+    def inside(source: _Of, ref: MediaRef) -> bytes | None:
+        if not isinstance(source, Source):
+            return None
+        return next((data for _, data in files.media(source, [ref])), None)
+
+    return Attached[_Of](hasher, Library.open(settings.library.path), _path_of, inside).is_known
 
 
 def _path_of(source: _Of, ref: MediaRef) -> Path | None:
