@@ -14,12 +14,12 @@ from collections.abc import Iterable, Sequence
 from typing import Final, Generic, TypeVar
 
 import msgspec
+from scipy.special import betaincinv
 
 from tutela.chat.model import ConversationScore
 from tutela.core.errors import UsageError
 
 CONFIDENCE: Final = 0.95
-_STEPS: Final = 60  # halvings: finer than a double
 Of = TypeVar("Of")
 
 
@@ -144,30 +144,4 @@ def upper_bound(count: int, total: int, confidence: float = CONFIDENCE) -> float
         raise UsageError("a part needs some of some", code="chat_part")
     if count == total:
         return 1.0
-    if not count:
-        return 1.0 - float((1.0 - confidence) ** (1.0 / total))
-    low, high = count / total, 1.0
-    for _ in range(_STEPS):
-        middle = (low + high) / 2
-        if _at_most(count, total, middle) > 1.0 - confidence:
-            low = middle
-        else:
-            high = middle
-    return high
-
-
-def _at_most(count: int, total: int, part: float) -> float:
-    """Return the chance of at most `count` of `total`, in logarithms so that none underflows."""
-    if part >= 1.0:
-        return 0.0
-    log_part, log_rest = math.log(part), math.log1p(-part)
-    logs = [
-        math.lgamma(total + 1)
-        - math.lgamma(seen + 1)
-        - math.lgamma(total - seen + 1)
-        + seen * log_part
-        + (total - seen) * log_rest
-        for seen in range(count + 1)
-    ]
-    most = max(logs)
-    return math.exp(most) * sum(math.exp(one - most) for one in logs)
+    return float(betaincinv(count + 1, total - count, confidence))

@@ -54,11 +54,15 @@ class _Transcoded(io.RawIOBase):
             block = self._stream.read(_BLOCK)
             self._ended = not block
             text = self._decoder.decode(block, final=self._ended)
-            self._pending = text.encode("utf-8", "replace")
+            self._pending = self._kept(text).encode("utf-8", "replace")
         size = min(len(view), len(self._pending))
         view[:size] = self._pending[:size]
         self._pending = self._pending[size:]
         return size
+
+    def _kept(self, text: str) -> str:
+        """Return what is kept of a piece of text."""
+        return text
 
 
 def utf8(stream: BinaryIO) -> BinaryIO:
@@ -79,33 +83,17 @@ def buffered(raw: io.RawIOBase) -> BinaryIO:
     return cast("BinaryIO", io.BufferedReader(raw, _BLOCK))
 
 
-class _Sound(io.RawIOBase):
+class _Sound(_Transcoded):
     """A stream of XML in which bytes that are no UTF-8, and characters that XML refuses, are gone.
 
     One such byte would end the reading of a whole report.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
-        super().__init__()
-        self._stream = stream
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._pending = b""
-        self._ended = False
+        super().__init__(stream, "utf-8")
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        view = memoryview(buffer).cast("B")
-        while not self._pending and not self._ended:
-            block = self._stream.read(_BLOCK)
-            self._ended = not block
-            text = self._decoder.decode(block, final=self._ended)
-            self._pending = text.translate(_REFUSED).encode()
-        size = min(len(view), len(self._pending))
-        view[:size] = self._pending[:size]
-        self._pending = self._pending[size:]
-        return size
+    def _kept(self, text: str) -> str:
+        return text.translate(_REFUSED)
 
 
 # XML 1.0, section 2.2.

@@ -414,7 +414,8 @@ def _shown(
         )
         shown.append((one, hit.rule.strength))
     like = read.like
-    if like is not None and not best and opened.talk.encoded < MOST_ENCODED:
+    refuses = any(hit.rule.note is Note.REFUSAL for hit in read.hits)  # about what was asked
+    if like is not None and not best and not refuses and opened.talk.encoded < MOST_ENCODED:
         opened.talk.encoded += 1
         one = Shown(
             sign=like.sign,

@@ -13,11 +13,12 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tutela.chat.budget import upper_bound
+
 Truth = NDArray[np.bool_]
 Scores = NDArray[np.float64]
 # 97.5 % of the normal distribution lie below; two-sided intervals of 95 %.
 Z: Final = 1.959964
-_STEPS: Final = 100  # of a bisection: far below what a double tells apart
 
 
 class Counts(NamedTuple):
@@ -185,26 +186,7 @@ def upper_rate(false: int, of: int) -> float | None:
 
     Clopper & Pearson 1934; with no false alarm in `of` it is about 3 / `of`.
     """
-    if not of:
-        return None
-    if false >= of:
-        return 1.0
-    low, high = false / of, 1.0
-    for _ in range(_STEPS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _at_most(false, of, middle) > 0.05 else (low, middle)
-    return high
-
-
-def _at_most(count: int, of: int, rate: float) -> float:
-    """Return the chance of at most `count` among `of`."""
-    if rate >= 1:
-        return 0.0
-    logs = math.log(rate), math.log1p(-rate)
-    top = math.lgamma(of + 1)
-    number = np.arange(count + 1, dtype=np.float64)
-    choose = np.array([top - math.lgamma(n + 1) - math.lgamma(of - n + 1) for n in number])
-    return float(np.exp(choose + number * logs[0] + (of - number) * logs[1]).sum())
+    return upper_bound(false, of) if of else None
 
 
 def _share(part: int, whole: int) -> float | None:
