@@ -1,3 +1,4 @@
+import re
 import time
 import unicodedata
 
@@ -5,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tutela.chat import normalise as folding
 from tutela.chat.limits import TEXT_CHARS
 from tutela.chat.normalise import _CHARACTERS, _EXPANDED, normalise
 
@@ -105,6 +107,42 @@ def test_hostile_texts_stay_linear(unit):
     spent(2000)
     short, long = min(spent(2000) for _ in range(3)), min(spent(16000) for _ in range(3))
     assert long < max(40 * short, 0.2)
+
+
+class Counted:
+    """A pattern that counts from how many places it is tried, and what it finds."""
+
+    def __init__(self, pattern):
+        self.pattern, self.calls, self.found = pattern, 0, 0
+
+    def search(self, text):
+        self.calls += 1
+        return self.pattern.search(text)
+
+    def sub(self, edit, text):
+        self.calls += 1
+        text, found = self.pattern.subn(edit, text)
+        self.found += found
+        return text
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    ("unit", "words"),
+    [("今日は", 0), ("ａｂｃ", 0), ("ａⓑ𝒸", 0), ("日д", 1), ("日д ", TEXT_CHARS // 3 + 1)],  # noqa: RUF001 - full width is the point
+)
+def test_letters_without_spaces_are_read_once(monkeypatch, unit, words):
+    one, letters = Counted(folding._GREEK_CYRILLIC), Counted(folding._LETTERS)
+    monkeypatch.setattr(folding, "_GREEK_CYRILLIC", one)
+    monkeypatch.setattr(folding, "_LETTERS", letters)
+    normalise((unit * TEXT_CHARS)[:TEXT_CHARS])
+    assert letters.found == words
+    assert one.calls == 1 + words
+
+
+def test_a_look_alike_is_looked_for_alone_and_words_are_never_tried_twice():
+    assert re.fullmatch(r"\[[^\]]*\]", folding._GREEK_CYRILLIC.pattern)
+    assert folding._LETTERS.pattern.endswith("]++")
 
 
 def test_every_character_there_is_does_not_fill_the_memory():

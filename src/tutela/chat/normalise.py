@@ -21,7 +21,10 @@ from tutela.chat.limits import TEXT_CHARS
 _LATIN: Final = re.compile("[\x00-\x7f\xa0-\u012f\u0132-\u0148\u014a-\u017e‘’“”…–—€]*")  # noqa: RUF001 - these quotes are what people type
 _BASES: Final = {"ß": "s", "æ": "e", "œ": "e", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "p"}
 _QUOTES: Final = dict.fromkeys("’‘`´ʼ′", "'")  # noqa: RUF001 - likewise
-_GREEK_CYRILLIC: Final = re.compile("[^\\W_]*[\u0370-\u03ff\u0400-\u052f][^\\W_]*")
+# Looked for by itself first: a pattern of "letters, one of these, letters" would try each letter of
+# a text without spaces as a beginning, and read on to its end each time.
+_GREEK_CYRILLIC: Final = re.compile("[\u0370-\u03ff\u0400-\u052f]")
+_LETTERS: Final = re.compile(r"[^\W_]++")
 _EXPANDED: Final = 18  # characters that one may stand for: the longest of Unicode
 _CACHED: Final = 50_000
 
@@ -242,12 +245,16 @@ def _folded(text: str) -> tuple[str, Sequence[int]]:
         places = [place for place, part in enumerate(parts) for _ in part]
         places.append(len(text))
         offsets = places
-    return _GREEK_CYRILLIC.sub(_unmasked, folded), offsets
+    if _GREEK_CYRILLIC.search(folded):
+        folded = _LETTERS.sub(_unmasked, folded)
+    return folded, offsets
 
 
 def _unmasked(match: re.Match[str]) -> str:
     """Read look-alikes as Latin letters, in a word that cannot be meant in the other script."""
     word = match[0]
+    if not _GREEK_CYRILLIC.search(word):
+        return word
     lookalikes = _tables().lookalikes
     if any("a" <= char <= "z" for char in word) or all(char in lookalikes for char in word):
         return "".join(lookalikes.get(char, char) for char in word)
