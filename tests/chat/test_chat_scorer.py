@@ -4,6 +4,7 @@ import pytest
 from chat_scoring import BEGIN, dialogues, talk
 
 from tutela.chat import scorer as scoring
+from tutela.chat.limits import PAIRS
 from tutela.chat.model import AgeBand, Message, Sign
 from tutela.chat.scorer import Parts, Scorer
 from tutela.core.errors import UsageError
@@ -267,3 +268,47 @@ def test_night_needs_a_time():
 def test_the_digest_says_what_a_score_was_made_with():
     assert len(PLAIN.digest) == 64
     assert Parts.shipped(encoder=False) is PLAIN
+
+
+def posts(*lines):
+    """Return messages of a group out of lines such as `a>b: hello`, or `a: hello` to all."""
+    for number, line in enumerate(lines):
+        who, _, text = line.partition(": ")
+        author, _, to = who.partition(">")
+        yield Message(
+            conversation="g",
+            id=f"m{number}",
+            author=author,
+            text=text,
+            to=tuple(to.split(",")) if to else (),
+        )
+
+
+def grouped(*lines, parts=PLAIN):
+    scorer = Scorer(parts)
+    changes = scorer.take_many(list(posts(*lines)))
+    return scorer.score("g"), changes
+
+
+def test_the_pair_that_makes_the_alert_is_told_first_and_never_cut():
+    heavy = [
+        f"x{at}>y{at}: {text}"
+        for at in range(25)
+        for text in (
+            *("how old are you?", "are you home alone?"),
+            *("don't tell your mum about us", "send me a pic of you") * 2,
+        )
+    ]
+    score, _ = grouped(
+        *(f"y{at}: i am 34" for at in range(25)),
+        *(f"x{at}: hi" for at in range(25)),
+        "a: hi",
+        "b: i am 12",
+        *heavy,
+        "a>b: send me a pic of you",
+    )
+    assert score.alert
+    assert len(score.pairs) == PAIRS
+    first = score.pairs[0]
+    assert (first.author, first.other, first.may_alert) == ("a", "b", True)
+    assert any(pair.points > first.points for pair in score.pairs)

@@ -226,7 +226,8 @@ class ConversationScore(msgspec.Struct, frozen=True, kw_only=True):
         conversation: Which.
         points: Of its heaviest pair that may alert; of those that may not, at most just below the
             point.
-        pairs: Those with any points, the heaviest first; at most `limits.PAIRS`.
+        pairs: Those with any points, those that may alert first, of these the heaviest; at most
+            `limits.PAIRS`.
         messages: How many were read.
         speakers: How many spoke.
         alert: Whether `points` reach the point, and the rule holds.

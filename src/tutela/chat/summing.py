@@ -84,12 +84,12 @@ def conversation_score(
         for pair in talk.pairs.values()
         if pair.marked or pair.media
     ]
+    # The pair that makes the alert comes first, and is never cut away by heavier ones that may not.
     scores.sort(key=lambda one: (-one.may_alert, -one.points, one.author, one.other))
     points = max(
         (one.points if one.may_alert else min(one.points, _below(point)) for one in scores),
         default=0.0,
     )
-    scores.sort(key=lambda one: (-one.points, one.author, one.other))
     return ConversationScore(
         conversation=conversation,
         points=points,
