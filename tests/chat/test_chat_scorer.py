@@ -204,8 +204,29 @@ def test_pairs_are_bounded_and_what_is_forgotten_is_counted(monkeypatch):
             scorer.take(message)
         assert scorer.pairs <= 100
     assert scorer.forgotten == 250
-    assert scorer.score("c0").messages == 0
-    assert scorer.score("c299").messages == 2
+    assert scorer.score("c0").forgotten
+    assert scorer.score("c0").messages == 2
+    assert scorer.close("c299").messages == 2
+    assert not scorer.score("c299").forgotten
+
+
+@pytest.mark.parametrize("hot", [1, 1000])
+def test_a_forgotten_conversation_is_numbered_on_and_says_so(monkeypatch, hot):
+    monkeypatch.setattr(scoring, "MOST_HOT", hot)
+    scorer = Scorer(PLAIN, most_pairs=10)
+    scorer.take_many(talk("a: hi", "b: hi", "a: nice weather"))
+    for at in range(12):
+        scorer.take(Message(conversation=f"f{at}", id="1", author="x", text="hi"))
+    assert scorer.score("c").forgotten
+    rest = talk("b: i am 12", "a: send me a pic of you")
+    scorer.take_many(rest[:1])
+    scorer.load("c", scorer.dump("c"))
+    scorer.take_many(rest[1:])
+    score = scorer.close("c")
+    assert score.forgotten
+    assert score.messages == 5
+    assert {one.number for why in score.pairs[0].reasons for one in why.shown} == {3, 4}
+    assert not scorer.score("c").forgotten
 
 
 def test_a_group_of_ten_thousand_is_read():

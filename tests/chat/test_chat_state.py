@@ -8,7 +8,18 @@ from hypothesis import strategies as st
 from tutela.chat import state
 from tutela.chat.limits import SHOWN
 from tutela.chat.model import AgeBand, Shown, Sign
-from tutela.chat.state import NOBODY, Counted, Open, Pair, Speaker, Talk, pack, unpack
+from tutela.chat.state import (
+    NOBODY,
+    Counted,
+    Forgotten,
+    Open,
+    Pair,
+    Speaker,
+    Talk,
+    number_of,
+    pack,
+    unpack,
+)
 
 
 def shown(sign, number=0):
@@ -141,3 +152,20 @@ def test_night_is_by_the_clock(hour, night):
     pair = Pair(1, 2)
     pair.spoken(0, question=False, time=datetime(2024, 1, 1, hour, tzinfo=UTC), offset_min=0)
     assert (pair.night, pair.timed, pair.days) == (night, 1, 1)
+
+
+def test_of_what_is_forgotten_the_number_is_kept_and_bounded(monkeypatch):
+    monkeypatch.setattr(state, "MOST_FORGOTTEN", 3)
+    gone = Forgotten()
+    for at in range(5):
+        gone.add(f"c{at}\ud800", at + 7)
+    assert [gone.open(f"c{at}\ud800").talk.number for at in range(5)] == [0, 0, 9, 10, 11]
+    assert gone.open("c4\ud800").talk.forgotten
+    gone.drop("c4\ud800")
+    assert not gone.open("c4\ud800").talk.forgotten
+
+
+def test_the_number_is_read_from_a_packed_state():
+    one = opened("a", "b")
+    one.talk.number = 70_000
+    assert number_of(pack(one.talk)) == 70_000

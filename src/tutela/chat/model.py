@@ -231,6 +231,8 @@ class ConversationScore(msgspec.Struct, frozen=True, kw_only=True):
         messages: How many were read.
         speakers: How many spoke.
         alert: Whether `points` reach the point, and the rule holds.
+        forgotten: Whether its beginning was forgotten, as too much was open at once: then points,
+            pairs and speakers are those of the rest alone, and `messages` are still all.
     """
 
     conversation: str
@@ -239,6 +241,7 @@ class ConversationScore(msgspec.Struct, frozen=True, kw_only=True):
     messages: int
     speakers: int
     alert: bool
+    forgotten: bool = False
 
 
 def stage(sign: Sign) -> Stage:

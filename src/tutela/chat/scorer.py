@@ -19,7 +19,7 @@ from tutela.chat.lexicon import Hit, Lexicon, Note, Split
 from tutela.chat.limits import SHOWN
 from tutela.chat.model import ConversationScore, Message, Shown, Sign
 from tutela.chat.prototypes import Likeness, Prototypes
-from tutela.chat.state import NOBODY, Open, Pair, pack, unpack
+from tutela.chat.state import NOBODY, Forgotten, Open, Pair, number_of, pack, unpack
 from tutela.chat.summing import against, conversation_score, known_minor, tally
 from tutela.chat.weighing import DEFAULT_POINT, Weights, may_alert, weigh
 from tutela.core.errors import UsageError
@@ -98,7 +98,8 @@ class Scorer:
         offset_min: Minutes that the speakers' clocks are ahead of UTC; night is by it.
 
     Attributes:
-        forgotten: Conversations that were forgotten because there were too many.
+        forgotten: How often a conversation was forgotten because there were too many; one that
+            goes on later is numbered on, and its score says that it is incomplete.
     """
 
     def __init__(
@@ -118,6 +119,7 @@ class Scorer:
         self._cold: OrderedDict[str, tuple[int, bytes]] = OrderedDict()
         self._cold_pairs = 0
         self._hot_pairs = 0
+        self._gone = Forgotten()
 
     @property
     def pairs(self) -> int:
@@ -353,7 +355,8 @@ class Scorer:
             return opened
         cold = self._cold.pop(conversation, None)
         if cold is None:
-            opened = Open()
+            opened = self._gone.open(conversation)
+            self._gone.drop(conversation)
         else:
             self._cold_pairs -= cold[0]
             opened = Open(unpack(cold[1]))
@@ -374,23 +377,26 @@ class Scorer:
         if (opened := self._hot.get(conversation)) is not None:
             return opened
         cold = self._cold.get(conversation)
-        return Open(unpack(cold[1])) if cold else Open()
+        return Open(unpack(cold[1])) if cold else self._gone.open(conversation)
 
     def _drop(self, conversation: str) -> None:
         if (opened := self._hot.pop(conversation, None)) is not None:
             self._hot_pairs -= len(opened.talk.pairs)
         if (cold := self._cold.pop(conversation, None)) is not None:
             self._cold_pairs -= cold[0]
+        self._gone.drop(conversation)
 
     def _forget(self) -> None:
         """Forget whole conversations, those longest not heard of first; never the one at hand."""
         while self.pairs > self._most_pairs:
             if self._cold:
-                _, (count, _state) = self._cold.popitem(last=False)
+                name, (count, state) = self._cold.popitem(last=False)
                 self._cold_pairs -= count
+                self._gone.add(name, number_of(state))
             elif len(self._hot) > 1:
-                _, opened = self._hot.popitem(last=False)
+                name, opened = self._hot.popitem(last=False)
                 self._hot_pairs -= len(opened.talk.pairs)
+                self._gone.add(name, opened.talk.number)
             else:
                 return
             self.forgotten += 1

@@ -6,7 +6,9 @@ are speakers and messages by the export's ids, signs, rules and places; never wh
 
 from __future__ import annotations
 
+import hashlib
 import zlib
+from collections import OrderedDict
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
@@ -21,6 +23,7 @@ NOBODY: Final = 0  # the other of a speaker who speaks before anybody else did
 MOST_OTHERS: Final = 3  # towards whom a message of a group goes
 TALK_PAIRS: Final = 30_000  # of a conversation; the ones longest not spoken are left behind
 TALK_SPEAKERS: Final = 100_000
+MOST_FORGOTTEN: Final = 1_000_000  # conversations of which nothing but a count is kept
 _ADDRESSES: Final = 256  # messages of a group that may be answered
 _NAME_CHARS: Final = 40
 _RING: Final = (1 << 50) - 1
@@ -246,6 +249,7 @@ class Talk(msgspec.Struct, array_like=True, omit_defaults=True):
         last_age: The last age that was stated: number of the message, years, speaker.
         encoded: Messages that went to the encoder.
         left: Pairs that were left behind.
+        forgotten: Whether its beginning was read and forgotten, all but the number of messages.
     """
 
     number: int = 0
@@ -260,6 +264,7 @@ class Talk(msgspec.Struct, array_like=True, omit_defaults=True):
     last_age: tuple[int, int, int] = (-_PENDING, 0, 0)
     encoded: int = 0
     left: int = 0
+    forgotten: bool = False
 
 
 class Open:
@@ -372,6 +377,49 @@ class Open:
             self.talk.pairs[1 << 32 | number] = pair
 
 
+class Forgotten:
+    """How many messages conversations had that were forgotten: a checksum and a number of each.
+
+    With it a conversation that goes on is numbered as its source numbers it, and known to be
+    incomplete. Of more than `MOST_FORGOTTEN` the ones forgotten first begin anew.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: OrderedDict[int, int] = OrderedDict()
+
+    def add(self, conversation: str, number: int) -> None:
+        """Take note of a conversation that is being forgotten."""
+        self._numbers[_mark(conversation)] = number
+        if len(self._numbers) > MOST_FORGOTTEN:
+            self._numbers.popitem(last=False)
+
+    def open(self, conversation: str) -> Open:
+        """Return a conversation as it goes on: where it was, or at its beginning."""
+        number = self._numbers.get(_mark(conversation)) if self._numbers else None
+        if number is None:
+            return Open()
+        return Open(Talk(number=number, speakers=[Speaker("")], forgotten=True))
+
+    def drop(self, conversation: str) -> None:
+        """Forget that a conversation was forgotten: it is open again, or at its end."""
+        if self._numbers:
+            self._numbers.pop(_mark(conversation), None)
+
+
+def _mark(conversation: str) -> int:
+    data = conversation.encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest())
+
+
+class _Head(msgspec.Struct, array_like=True):
+    number: int = 0
+
+
+def number_of(state: bytes) -> int:
+    """Return how many messages a packed conversation has, without unpacking it."""
+    return _HEAD.decode(state).number
+
+
 def pack(talk: Talk) -> bytes:
     """Return a conversation's state in few bytes, without text."""
     return _ENCODER.encode(talk)
@@ -388,3 +436,4 @@ def unpack(state: bytes) -> Talk:
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(Talk)
+_HEAD: Final = msgspec.msgpack.Decoder(_Head)

@@ -97,6 +97,7 @@ def conversation_score(
         messages=talk.number,
         speakers=len(talk.speakers) - 1,
         alert=points >= point,
+        forgotten=talk.forgotten,
     )
 
 
