@@ -41,3 +41,17 @@ def dialogues(name):
                 for number, (author, minutes, text) in enumerate(one["messages"])
             ],
         )
+
+
+def posts(*lines):
+    """Return messages of a group out of lines such as `a>b: hello`, or `a: hello` to all."""
+    for number, line in enumerate(lines):
+        who, _, text = line.partition(": ")
+        author, _, to = who.partition(">")
+        yield Message(
+            conversation="g",
+            id=f"m{number}",
+            author=author,
+            text=text,
+            to=tuple(to.split(",")) if to else (),
+        )

@@ -1,7 +1,7 @@
 import random
 
 import pytest
-from chat_scoring import BEGIN, dialogues, talk
+from chat_scoring import BEGIN, dialogues, posts, talk
 
 from tutela.chat import scorer as scoring
 from tutela.chat.limits import PAIRS
@@ -289,20 +289,6 @@ def test_night_needs_a_time():
 def test_the_digest_says_what_a_score_was_made_with():
     assert len(PLAIN.digest) == 64
     assert Parts.shipped(encoder=False) is PLAIN
-
-
-def posts(*lines):
-    """Return messages of a group out of lines such as `a>b: hello`, or `a: hello` to all."""
-    for number, line in enumerate(lines):
-        who, _, text = line.partition(": ")
-        author, _, to = who.partition(">")
-        yield Message(
-            conversation="g",
-            id=f"m{number}",
-            author=author,
-            text=text,
-            to=tuple(to.split(",")) if to else (),
-        )
 
 
 def grouped(*lines, parts=PLAIN):

@@ -69,6 +69,9 @@ def test_a_request_to_a_stated_minor_may_alert_and_reaches_the_point():
     assert may_alert(WEIGHTS, one)
     assert points(one) >= DEFAULT_POINT
     assert not may_alert(WEIGHTS, msgspec.structs.replace(one, against=("peer",)))
+    light = msgspec.structs.replace(one, against=("aware", "sale", "surprise"))
+    assert not may_alert(WEIGHTS, light)
+    assert may_alert(WEIGHTS, msgspec.structs.replace(light, once=("aware", "sale")))
 
 
 def test_a_sign_saturates():

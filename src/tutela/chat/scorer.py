@@ -289,7 +289,10 @@ class Scorer:
         speaker = talk.speakers[author]
         talk.sale += Note.SALE in notes
         talk.surprise += Note.SURPRISE in notes
-        speaker.kin += Note.KIN in notes
+        speaker.sale += Note.SALE in notes
+        speaker.surprise += Note.SURPRISE in notes
+        for pair in pairs:
+            pair.kin += Note.KIN in notes
         speaker.home += Note.HOME in notes
         speaker.role += Note.ROLE in notes
         speaker.aware += Note.AWARE in notes

@@ -18,6 +18,7 @@ import msgspec
 from tutela.chat.limits import SHOWN
 from tutela.chat.model import AgeBand, Shown, Sign
 from tutela.chat.normalise import fold_word
+from tutela.chat.weighing import CLEAR, DISTINCT
 
 NOBODY: Final = 0  # the other of a speaker who speaks before anybody else did
 MOST_OTHERS: Final = 3  # towards whom a message of a group goes
@@ -107,6 +108,8 @@ class Pair(msgspec.Struct, array_like=True, omit_defaults=True):
         last_day: Ordinal of the last one.
         media: Files that a hash list has.
         crossed_at: Messages of the conversation after which it reached the point; 0 for never.
+        clear: Messages that showed a sign clearly by themselves.
+        kin: Messages to the other that speak as family, or to it.
     """
 
     author: int
@@ -132,6 +135,13 @@ class Pair(msgspec.Struct, array_like=True, omit_defaults=True):
     last_day: int = 0
     media: list[Shown] = []
     crossed_at: int = 0
+    clear: int = 0
+    kin: int = 0
+
+    @property
+    def may_cross(self) -> bool:
+        """Whether it did not reach the point yet, and has what any alert needs."""
+        return not self.crossed_at and (self.minor_request or len(self.signs) >= DISTINCT)
 
     def spoken(
         self, number: int, *, question: bool, time: datetime | None, offset_min: int
@@ -152,7 +162,9 @@ class Pair(msgspec.Struct, array_like=True, omit_defaults=True):
     def show(self, shown: Iterable[tuple[Shown, float]], number: int, *, minor: bool) -> None:
         """Count what a message showed, each sign once."""
         asks = 0
+        clear = False
         for one, strength in shown:
+            clear = clear or strength >= CLEAR
             name = one.sign.value
             counted = self.signs.get(name)
             if counted is None:
@@ -163,6 +175,7 @@ class Pair(msgspec.Struct, array_like=True, omit_defaults=True):
                 self.minor_request = True
             self._insist(one, number)
         self.marked += 1
+        self.clear += clear
         self.ring |= 1
         if self.first < 0:
             self.first = number
@@ -199,21 +212,21 @@ class Speaker(msgspec.Struct, array_like=True, omit_defaults=True):
         minor_age: The youngest age under 18 that was stated; 0 for none.
         adult_age: The last age of 18 and more that was stated; 0 for none.
         band: What the platform says.
-        kin: Messages that speak as family, or to it.
         home: Messages that say mum, not your mum.
         role: Messages that speak as, or to, a teacher, a trainer, a doctor.
-        aware: Messages that speak of staying safe.
+        aware: Messages that speak of staying safe, and show no sign beside it.
         adult: Messages that speak of own children, a job.
         minor_at: Number of the message that stated it; -1 for none.
         minor_message: Its id.
         minor_span: Its characters.
+        sale: Messages that speak of things sold.
+        surprise: Messages that speak of a present or a party.
     """
 
     author: str
     minor_age: int = 0
     adult_age: int = 0
     band: AgeBand = AgeBand.UNKNOWN
-    kin: int = 0
     home: int = 0
     role: int = 0
     aware: int = 0
@@ -221,6 +234,8 @@ class Speaker(msgspec.Struct, array_like=True, omit_defaults=True):
     minor_at: int = -1
     minor_message: str = ""
     minor_span: tuple[int, int] = (0, 0)
+    sale: int = 0
+    surprise: int = 0
 
     @property
     def is_minor(self) -> bool:
@@ -244,11 +259,12 @@ class Talk(msgspec.Struct, array_like=True, omit_defaults=True):
         addresses: In a group, who wrote which of the last messages.
         names: In a group, who is called what (a checksum of the name).
         asked_age: Who was asked for an age, and in which message, the last few.
-        sale: Messages that speak of things sold.
-        surprise: Messages that speak of a present or a party.
+        sale: Messages of anybody that speak of things sold.
+        surprise: Messages of anybody that speak of a present or a party.
         last_age: The last age that was stated: number of the message, years, speaker.
         encoded: Messages that went to the encoder.
         left: Pairs that were left behind.
+        sold: Of those that speak of things sold, the ones that show no sign beside it.
         forgotten: Whether its beginning was read and forgotten, all but the number of messages.
     """
 
@@ -264,6 +280,7 @@ class Talk(msgspec.Struct, array_like=True, omit_defaults=True):
     last_age: tuple[int, int, int] = (-_PENDING, 0, 0)
     encoded: int = 0
     left: int = 0
+    sold: int = 0
     forgotten: bool = False
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tutela.chat.limits import PAIRS, SHOWN
-from tutela.chat.model import ConversationScore, PairScore, Reason, Shown, Sign
+from tutela.chat.model import AgeBand, ConversationScore, PairScore, Reason, Shown, Sign
 from tutela.chat.state import Pair, Speaker, Talk
 from tutela.chat.weighing import (
     DISTINCT,
@@ -34,9 +34,9 @@ def known_minor(talk: Talk, speaker: int) -> bool:
 def against(talk: Talk, pair: Pair) -> tuple[str, ...]:
     """Return the codes of what speaks against reading a pair's signs as risk."""
     author, other = talk.speakers[pair.author], talk.speakers[pair.other]
-    kin = author.kin + other.kin
     role = author.role + other.role
     reverse = talk.pairs.get(pair.other << 32 | pair.author)
+    kin = pair.kin + (reverse.kin if reverse else 0)
     codes = (
         ("other_adult", other.is_adult),
         ("adult_talk", not other.is_minor and other.adult >= _ADULT_TALK),
@@ -47,9 +47,9 @@ def against(talk: Talk, pair: Pair) -> tuple[str, ...]:
         ("same_home", author.home > 0),
         ("role", role > 0),
         ("setting", role >= _AGAIN),
-        ("sale", talk.sale > 0),
+        ("sale", author.sale > 0 or talk.sale >= _AGAIN),
         ("aware", author.aware > 0),
-        (SURPRISE, talk.surprise > 0),
+        (SURPRISE, author.surprise > 0 or talk.surprise >= _AGAIN),
     )
     return tuple(code for code, holds in codes if holds)
 
@@ -61,7 +61,7 @@ def tally(talk: Talk, pair: Pair, codes: tuple[str, ...]) -> Tally:
     answered = reverse.questions if reverse else 0
     return Tally(
         signs={Sign(name): counted.total for name, counted in pair.signs.items()},
-        messages=pair.marked,
+        messages=pair.clear,
         persistence=pair.persistence,
         known_media=len(pair.media),
         minor=other.is_minor,
@@ -69,7 +69,18 @@ def tally(talk: Talk, pair: Pair, codes: tuple[str, ...]) -> Tally:
         night=pair.timed >= _TIMED and pair.night * 2 > pair.timed,
         minor_request=pair.minor_request,
         against=codes,
+        once=_once(talk, talk.speakers[pair.author]),
     )
+
+
+def _once(talk: Talk, author: Speaker) -> tuple[str, ...]:
+    """Return the codes that one message, or the request itself, could bring about.
+
+    Anybody can put a word of safety or of a sale beside a request. Said twice, in messages that
+    show no sign, it is what the talk is about.
+    """
+    said = (("aware", author.aware), ("sale", talk.sold))
+    return tuple(code for code, count in said if count < _AGAIN)
 
 
 def conversation_score(
@@ -106,7 +117,7 @@ def _pair_score(talk: Talk, pair: Pair, weights: Weights) -> PairScore:
     one = tally(talk, pair, codes)
     points = weigh(weights, one)
     alerts = may_alert(weights, one)
-    if clear(one.signs) < DISTINCT or pair.marked < DISTINCT:
+    if clear(one.signs) < DISTINCT or one.messages < DISTINCT:
         codes = (ONE_LINE, *codes)
     reasons = [_reason(talk, pair, sign, worth) for sign, worth in points.items()]
     reasons.sort(key=lambda reason: (-reason.points, reason.sign))
@@ -161,10 +172,12 @@ def _alike(pair: Pair, reverse: Pair) -> bool:
 
 
 def _peers(author: Speaker, other: Speaker) -> bool:
+    """Tell whether both say that they are minors of about one age, and no platform denies it."""
     return (
         author.minor_age > 0
-        and author.is_minor
-        and (not other.minor_age or abs(author.minor_age - other.minor_age) <= _PEER_YEARS)
+        and other.minor_age > 0
+        and author.band is not AgeBand.ADULT
+        and abs(author.minor_age - other.minor_age) <= _PEER_YEARS
     )
 
 

@@ -93,7 +93,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         signs: For each line sign the sum of the strengths of its showings.
-        messages: How many messages showed any.
+        messages: How many messages showed any of them clearly by itself.
         persistence: How often was asked again after a refusal.
         known_media: How many files that a hash list has.
         minor: Whether the other is stated, or said, to be under 18.
@@ -102,6 +102,8 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
         minor_request: Whether a picture or the camera was asked for after the other was a stated
             minor.
         against: Codes of what speaks against it.
+        once: Of these codes, those that rest on too little to hold back a request for a picture to
+            a stated minor.
     """
 
     signs: dict[Sign, float]
@@ -113,6 +115,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     night: bool = False
     minor_request: bool = False
     against: tuple[str, ...] = ()
+    once: tuple[str, ...] = ()
 
 
 def weigh(weights: Weights, tally: Tally) -> dict[Sign, float]:
@@ -148,9 +151,14 @@ def may_alert(weights: Weights, tally: Tally) -> bool:
     Two distinct line signs on two messages, and so many more as what speaks against it asks for,
     one of which is more than a question about the other; or a request for a picture to a stated
     minor that nothing speaks against.
+
+    Where two messages show any sign clearly and there are two signs, there are two signs on two
+    messages: either the two messages show different ones, or the second sign is on a third.
     """
-    more = sum(weights.needs.get(code, 0) for code in tally.against)
-    if tally.minor_request and more == weights.needs.get(SURPRISE, 0) * (SURPRISE in tally.against):
+    needs = {code: weights.needs.get(code, 0) for code in tally.against}
+    more = sum(needs.values())
+    light = {SURPRISE, *tally.once}
+    if tally.minor_request and not any(need for code, need in needs.items() if code not in light):
         return True
     if not any(total >= CLEAR for sign, total in tally.signs.items() if sign not in _QUESTIONS):
         return False
