@@ -102,3 +102,38 @@ def test_one_sentence_of_the_other_about_a_sale_or_a_present_is_not_enough():
         assert code not in against("a: hi", f"b: {text}", *asks)
         assert code in against("a: hi", f"b: {text}", f"b: {text}", *asks)
         assert code in against(f"a: {text}", "b: hi", *asks)
+
+
+AWARE = "never send pictures to strangers"
+
+
+def test_a_word_of_safety_beside_a_request_does_not_hide_it():
+    for text in (
+        f"{PICTURE}. {AWARE} though",
+        f"{AWARE}! {PICTURE}",
+        f"{PICTURE}\n{AWARE}",
+        f"{PICTURE}. strangers are bad",
+    ):
+        score = scored(talk("a: hi", "b: i am 12", f"a: {text}"))
+        assert score.alert, text
+        assert score.points >= 10
+        (shown,) = (one for why in score.pairs[0].reasons for one in why.shown if one.number == 2)
+        assert text[shown.start : shown.end] == "pic of you"
+
+
+def test_a_word_of_safety_stills_its_own_sentence():
+    for text in (
+        "if someone asks you to send a pic of you, tell me",
+        "never send a pic of you to strangers. ok?",
+        "ok. if a stranger asks how old are you, say no",
+    ):
+        assert not scored(talk("b: hi", f"a: {text}")).pairs
+
+
+def test_a_word_of_safety_or_a_sale_does_not_cancel_a_request_to_a_minor():
+    for said in (AWARE, "is it still for sale?"):
+        rest = ("b: i am 12", f"a: {PICTURE}")
+        assert scored(talk(f"a: {said}", *rest)).alert
+        assert not scored(talk(f"a: {said}", f"a: {said}", *rest)).alert
+    beside = [f"a: {PICTURE}. {AWARE}"] * 3
+    assert scored(talk("a: hi", "b: i am 12", *beside)).alert

@@ -23,6 +23,7 @@ from tutela.core.errors import SettingsError
 LANGUAGES: Final = ("en", "de", "es", "fr")
 _WORD: Final = re.compile(r"[^\W_]+")
 _WORD_AT: Final = re.compile(r"[^\W_]+(?:'+[^\W_]+)*")
+_SENTENCE_END: Final = re.compile("[.!?;…\n]")
 _DOUBLE: Final = re.compile(r"([^\W\d_])\1")
 _FOREIGN: Final = 2  # common words fewer than those of another language
 _NEAR: Final = 2  # words before a match in which a "not" turns it round
@@ -125,6 +126,17 @@ class Split(msgspec.Struct, frozen=True, gc=False):
     words: list[str]
     present: set[str]
 
+    def sentences(self) -> list[tuple[int, int]]:
+        """Return the first and behind the last word of each sentence; marks and lines end one."""
+        text = self.folded.text
+        cuts = [0]
+        last = 0
+        for number, match in enumerate(_WORD_AT.finditer(text)):
+            if number and _SENTENCE_END.search(text, last, match.start()):
+                cuts.append(number)
+            last = match.end()
+        return list(zip(cuts, [*cuts[1:], len(self.words)], strict=True))
+
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Return the characters of the original text that words from `start` to `end` span."""
         if end <= start or start >= len(self.words):
@@ -148,6 +160,10 @@ class _Compiled(msgspec.Struct, frozen=True, gc=False):
 class Lexicon:
     """All rules of some files, compiled.
 
+    Attributes:
+        rules: By their ids.
+        still: Words that still every rule for a sign of their language.
+
     Raises:
         SettingsError: a file does not hold, or two rules have one id.
     """
@@ -155,12 +171,15 @@ class Lexicon:
     def __init__(self, files: Iterable[File]) -> None:
         self.rules: dict[str, Rule] = {}
         self._by_word: dict[str, tuple[_Compiled, ...]] = {}
+        self.still = frozenset[str]()
         self._common: dict[str, frozenset[str]] = {}
         vocabulary: set[str] = set()
         by_word: dict[str, list[_Compiled]] = {}
         self._spellings: dict[str, str] = {}
         for file in files:
             self._spellings |= file.spellings
+            classes = {name: phrases_of(file.classes.get(name, "")) for name in file.still}
+            self.still |= {phrase[0] for some in classes.values() for phrase in some}
             self._common[file.language] = frozenset(p[0] for p in phrases_of(file.common))
             for one in _compiled(file, self.rules):
                 vocabulary.update(*one.pattern.needed)

@@ -14,21 +14,18 @@ from typing import Final
 
 import msgspec
 
-from tutela.chat import ages, lexicon, prototypes, weighing
-from tutela.chat.lexicon import Hit, Lexicon, Note, Split
+from tutela.chat import lexicon, noting, prototypes, showing, weighing
+from tutela.chat.lexicon import Lexicon
 from tutela.chat.limits import SHOWN
 from tutela.chat.model import ConversationScore, Message, Shown, Sign
-from tutela.chat.prototypes import Likeness, Prototypes
+from tutela.chat.prototypes import Prototypes
+from tutela.chat.showing import Read
 from tutela.chat.state import NOBODY, Forgotten, Open, Pair, number_of, pack, unpack
 from tutela.chat.summing import against, conversation_score, known_minor, tally
 from tutela.chat.weighing import DEFAULT_POINT, Weights, may_alert, weigh
 from tutela.core.errors import UsageError
 
 MOST_HOT: Final = 8_192  # conversations kept unpacked
-MOST_ENCODED: Final = 2_000  # messages of a conversation
-_GATED_WORDS: Final = 3
-_SHORT_WORDS: Final = 6  # a message that may go on with the one before it
-_TAIL_WORDS: Final = 8
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,16 +75,6 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     crossed: bool = False
 
 
-class _Read(msgspec.Struct, gc=False):
-    """A message as the lexicon reads it, before the state is asked."""
-
-    split: Split
-    hits: list[Hit]
-    question: bool
-    asks: bool
-    like: Likeness | None = None
-
-
 class Scorer:
     """The state of all conversations that are open; not for several threads.
 
@@ -129,36 +116,55 @@ class Scorer:
     def take(self, message: Message) -> Change | None:
         """Count a message; return what it changed, or None.
 
-        Messages of a conversation come in its order; conversations may interleave.
+        Messages of a conversation come in its order; conversations may interleave. Of several
+        pairs that a message changes the one is told that crosses the point, and of those the
+        heaviest; `take_many` tells all that cross it.
         """
         read = self._read(message)
         if read is not None and self.parts.prototypes is not None and read.asks:
-            read.like = self.parts.prototypes.like([_encoded(message, read.split)])[0]
-        return self._count(message, read)
+            read.like = self.parts.prototypes.like([showing.encoded(message, read.split)])[0]
+        told = self._count(message, read)
+        return told[0] if told else None
 
     def take_many(self, messages: Sequence[Message]) -> list[Change]:
-        """Count messages as `take` does, and encode all gated ones at once."""
+        """Count messages as `take` does, and encode all gated ones at once.
+
+        Returns:
+            By message in order: a change for each pair that crosses the point, the heaviest first;
+            of a message by which none does, what it changed of the heaviest pair.
+        """
         reads = [self._read(message) for message in messages]
         model = self.parts.prototypes
         if model is not None:
             gated = [at for at, read in enumerate(reads) if read is not None and read.asks]
-            texts = [_encoded(messages[at], reads[at].split) for at in gated]  # type: ignore[union-attr] # gated ones are read
+            texts = [showing.encoded(messages[at], reads[at].split) for at in gated]  # type: ignore[union-attr] # gated ones are read
             for at, like in zip(gated, model.like(texts), strict=True):
                 reads[at].like = like  # type: ignore[union-attr] # likewise
-        changes = (self._count(*one) for one in zip(messages, reads, strict=True))
-        return [change for change in changes if change is not None]
+        told = (self._count(*one) for one in zip(messages, reads, strict=True))
+        return [change for changes in told for change in changes]
 
-    def note_known_media(
-        self, conversation: str, message_id: str, number: int, author: str
+    def note_known_media(  # noqa: PLR0913 - what a message says of itself
+        self,
+        conversation: str,
+        message_id: str,
+        number: int,
+        author: str,
+        *,
+        to: Sequence[str] = (),
+        reply_to: str = "",
     ) -> None:
-        """Count a file that a hash list has, towards those whom its author last spoke to."""
+        """Count a file that a hash list has, towards those whom its message goes to.
+
+        Where that is not said, they are whom the author last spoke to. A pair that reaches the
+        point by it is told with its next message, and by its score.
+        """
         opened = self._open(conversation)
         by = opened.numbers.get(author)
         if by is None:
             return
         shown = Shown(sign=Sign.KNOWN_MEDIA, message=message_id, number=number, rule="hash_list")
         before = len(opened.talk.pairs)
-        for other in opened.others(by, (), "", ()):
+        for other in opened.others(by, to, reply_to, ()):
             pair = opened.pair(by, other)
             if len(pair.media) < SHOWN:
                 pair.media.append(shown)
@@ -199,43 +205,35 @@ class Scorer:
         self._drop(conversation)
         self._keep(conversation, Open(talk))
 
-    def _read(self, message: Message) -> _Read | None:
-        if message.system or not message.author or not message.text:
-            return None
-        rules = self.parts.lexicon
-        split = rules.split(message.text)
-        hits = rules.find(split)
-        question = "?" in split.folded.text
-        asks = False
-        if self.parts.prototypes is not None and len(split.words) >= _GATED_WORDS:
-            asks = question or bool(hits) or split.words[0] in self.parts.prototypes.gate
-        return _Read(split, hits, question, asks)
+    def _read(self, message: Message) -> Read | None:
+        return showing.read(self.parts.lexicon, self.parts.prototypes, message)
 
-    def _count(self, message: Message, read: _Read | None) -> Change | None:
+    def _count(self, message: Message, read: Read | None) -> list[Change]:
         opened = self._open(message.conversation)
         talk = opened.talk
         if message.system or not message.author:
             talk.number += 1
-            return None
+            return []
         author = opened.speaker(message.author, message.name, message.age_band)
         number = talk.number
-        change = None
+        changes: list[Change] = []
         before = len(talk.pairs)
         if author != NOBODY:
-            change = self._spoken(opened, message, author, read)
+            changes = self._spoken(opened, message, author, read)
             opened.spoke(author, message.id)
         talk.number = number + 1
         self._hot_pairs += len(talk.pairs) - before
         if self.pairs > self._most_pairs:
             self._forget()
-        return change
+        return changes
 
     def _spoken(
-        self, opened: Open, message: Message, author: int, read: _Read | None
-    ) -> Change | None:
+        self, opened: Open, message: Message, author: int, read: Read | None
+    ) -> list[Change]:
         words = read.split.words if read else ()
         others = opened.others(author, message.to, message.reply_to, words)
         pairs = [opened.pair(author, other) for other in others]
+        back = [pair for other in others if (pair := opened.known(other, author))]
         for pair in pairs:
             pair.spoken(
                 opened.talk.number,
@@ -243,88 +241,37 @@ class Scorer:
                 time=message.time,
                 offset_min=self._offset_min,
             )
-        if read is None:
-            return None
-        self._read_on(opened, author, read)
-        notes = {hit.rule.note for hit in read.hits if hit.rule.note is not None}
-        aged = self._noted(opened, message, pairs, read, notes)
-        shown = () if Note.AWARE in notes else _shown(message, opened, read, self.parts.weights)
         changes: list[Change] = []
-        if shown:
-            for pair in pairs:
-                minor = known_minor(opened.talk, pair.other)
-                pair.show(shown, opened.talk.number, minor=minor)
-                if any(one.sign is Sign.AGE for one, _ in shown):
-                    opened.ask_age(pair.other)
-                changes.append(self._change(opened, message, pair, shown))
-        if aged:
-            back = (opened.known(other, author) for other in others)
-            changes += [
-                self._change(opened, message, pair, ()) for pair in back if pair and pair.marked
-            ]
-        return max(changes, key=lambda one: (one.crossed, one.points), default=None)
+        if read is not None:
+            changes = self._said(opened, message, pairs, back, read)
+        # Hours, questions, an age that the platform tells: the point is reached without a sign too.
+        quiet = (
+            self._change(opened, message, pair, ()) for pair in (*pairs, *back) if pair.may_cross
+        )
+        return _told([*changes, *(change for change in quiet if change.crossed)])
 
-    def _read_on(self, opened: Open, author: int, read: _Read) -> None:
-        """Read a short message together with the end of the speaker's last one."""
-        words = read.split.words
-        speaker, before = opened.tail
-        if speaker != author:
-            before = []
-        if before and len(words) <= _SHORT_WORDS:
-            read.hits = [*read.hits, *self.parts.lexicon.across(before, read.split)]
-        opened.tail = (author, [*before, *words][-_TAIL_WORDS:])
-
-    def _noted(
+    def _said(
         self,
         opened: Open,
         message: Message,
         pairs: Sequence[Pair],
-        read: _Read,
-        notes: set[Note],
-    ) -> bool:
-        """Count what is no sign; tell whether the author stated an age that was not known."""
+        back: Sequence[Pair],
+        read: Read,
+    ) -> list[Change]:
+        """Count what a message says; return what that changed of the pairs, each way."""
         talk = opened.talk
-        author = pairs[0].author
-        others = [pair.other for pair in pairs]
-        speaker = talk.speakers[author]
-        talk.sale += Note.SALE in notes
-        talk.surprise += Note.SURPRISE in notes
-        speaker.sale += Note.SALE in notes
-        speaker.surprise += Note.SURPRISE in notes
-        for pair in pairs:
-            pair.kin += Note.KIN in notes
-        speaker.home += Note.HOME in notes
-        speaker.role += Note.ROLE in notes
-        speaker.aware += Note.AWARE in notes
-        speaker.adult += Note.ADULT in notes
-        if Note.REFUSAL in notes:
-            for other in others:
-                if pair := opened.known(other, author):
-                    pair.refuse(talk.number)
-        split = read.split
-        age = ages.stated(
-            split.words,
-            split.present,
-            split.folded.text,
-            asked=opened.was_asked_age(author),
-        )
-        if age is None and Note.SAME in notes:
-            age = opened.same_age(author)
-        if Note.AGE_ASKED in notes and (age or speaker.minor_age or speaker.adult_age):
-            for other in others:
-                opened.ask_age(other)
-        if age is None:
-            return False
-        talk.last_age = (talk.number, age, author)
-        if age >= ages.OF_AGE:
-            speaker.adult_age = age
-            return False
-        fresh = not speaker.minor_age
-        if fresh:
-            speaker.minor_at, speaker.minor_message = talk.number, message.id
-            speaker.minor_span = split.span(0, len(split.words))
-        speaker.minor_age = min(speaker.minor_age or age, age)
-        return fresh
+        showing.read_on(self.parts.lexicon, opened, pairs[0].author, read)
+        shown = showing.shown(message, opened, read, self.parts.weights)
+        aged = noting.noted(opened, message, pairs, read, signs=bool(shown))
+        changes: list[Change] = []
+        for pair in pairs if shown else ():
+            pair.show(shown, talk.number, minor=known_minor(talk, pair.other))
+            if any(one.sign is Sign.AGE for one, _ in shown):
+                opened.ask_age(pair.other)
+            changes.append(self._change(opened, message, pair, shown))
+        if aged:
+            changes += [self._change(opened, message, pair, ()) for pair in back if pair.marked]
+        return changes
 
     def _change(
         self,
@@ -405,42 +352,10 @@ class Scorer:
             self.forgotten += 1
 
 
-def _shown(
-    message: Message, opened: Open, read: _Read, weights: Weights
-) -> tuple[tuple[Shown, float], ...]:
-    """Return each sign that a message shows, by its strongest rule, with its strength."""
-    best: dict[Sign, Hit] = {}
-    for hit in read.hits:
-        sign = hit.rule.sign
-        if sign is not None and (sign not in best or hit.rule.strength > best[sign].rule.strength):
-            best[sign] = hit
-    number = opened.talk.number
-    shown = []
-    for sign, hit in best.items():
-        start, end = read.split.span(hit.start, hit.end)
-        one = Shown(
-            sign=sign, message=message.id, number=number, rule=hit.rule.id, start=start, end=end
-        )
-        shown.append((one, hit.rule.strength))
-    like = read.like
-    refuses = any(hit.rule.note is Note.REFUSAL for hit in read.hits)  # about what was asked
-    if like is not None and not best and not refuses and opened.talk.encoded < MOST_ENCODED:
-        opened.talk.encoded += 1
-        one = Shown(
-            sign=like.sign,
-            message=message.id,
-            number=number,
-            rule=like.prototype,
-            end=len(message.text),
-            similarity=like.similarity,
-        )
-        shown.append((one, weights.prototype))
-    return tuple(shown)
-
-
-def _encoded(message: Message, split: Split) -> str:
-    """Return what the encoder reads: the text as written, folded only where it is disguised."""
-    return split.folded.text if split.folded.altered else message.text
+def _told(changes: Sequence[Change]) -> list[Change]:
+    """Return each change that crosses the point, or else the heaviest."""
+    heavy = sorted(changes, key=lambda one: -one.points)
+    return [one for one in heavy if one.crossed] or heavy[:1]
 
 
 @cache
