@@ -60,6 +60,14 @@ def test_one_line_and_weak_ones_do_not_alert():
     assert scored(talk("a: hi", "b: hi", f"a: {BOTH}", f"a: {ALONE}")).alert
 
 
+def test_a_line_is_not_counted_again_with_the_next_one():
+    lines = ("a: hi", "b: hi", f"a: don't tell your mum about us and {PICTURE}", "a: now")
+    assert PLAIN.lexicon.across(PLAIN.lexicon.split(PICTURE).words, PLAIN.lexicon.split("now"))
+    score = scored(talk(*lines))
+    assert not score.alert
+    assert {one.number for why in score.pairs[0].reasons for one in why.shown} == {2}
+
+
 def test_two_lines_alert_where_one_does_not():
     lines = ("a: how old are you?", "b: 13")
     assert scored(talk(*lines, f"a: {SECRET}", f"a: {ALONE}")).pairs[0].may_alert

@@ -16,14 +16,22 @@ OLDEST: Final = 99
 OF_AGE: Final = 18
 _WORDS: Final = 60  # of a message that are looked at
 _LAST_CLASS: Final = 13
+_NEAR: Final = 3  # words around a number and its verb in which money is meant
 
 
-class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"is_": "is"}):
+class _File(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"is_": "is", "not_": "not"}
+):
     is_: str
     has: str
     also: str
     between: str
     units: str
+    soon: str
+    months: str
+    spans: str
+    money: str
+    not_: str
     years: str
     sex: str
     after: str
@@ -53,6 +61,11 @@ _SEX: Final = _words(_FILE.sex)
 _WHOLE: Final = _words(_FILE.after) | _YEARS | _SEX | {""}
 _SELF: Final = _words(_FILE.self)
 _OTHERS: Final = _words(_FILE.others)
+_SOON: Final = _words(_FILE.soon)
+_MONTHS: Final = _words(_FILE.months)
+_SPANS: Final = _words(_FILE.spans)
+_MONEY: Final = _words(_FILE.money)
+_NOT: Final = _words(_FILE.not_)
 _SAID: Final = {tuple(text.split()): age for text, age in _FILE.said.items()}
 _GLUED: Final = re.compile(r"(?:(im|bin|tengo|jai)|[fmwbg])?(\d{1,2})(yo|yrs?|f|m|w|j|y|ans|anos)?")
 _CLASS: Final = re.compile(r"(\d{1,2})(?:th|st|nd|rd|er|ere|e|eme|o|a)?")
@@ -77,7 +90,7 @@ def stated(words: Sequence[str], present: set[str], text: str, *, asked: bool) -
     words = words[:_WORDS]
     for at, word in enumerate(words):
         age = _NUMBERS.get(word)
-        if age is not None and _is_own(words, at, asked=asked):
+        if age is not None and _is_own(words, at, text, asked=asked):
             return age
         if age is None and (age := _glued(words, at, asked=asked)) is not None:
             return age
@@ -87,22 +100,54 @@ def stated(words: Sequence[str], present: set[str], text: str, *, asked: bool) -
     return _by_words(words, present) if age is None else age
 
 
-def _is_own(words: Sequence[str], at: int, *, asked: bool) -> bool:
+def _is_own(words: Sequence[str], at: int, text: str, *, asked: bool) -> bool:
     after = words[at + 1] if at + 1 < len(words) else ""
-    if after in _UNITS and not (after in _SEX and len(words) == 2):
+    soon = _is_soon(words, at + 1)
+    if after in _UNITS and not soon and not (after in _SEX and len(words) == 2):
         return False
     back = at - 1
     while back >= 0 and words[back] in _BETWEEN:
         back -= 1
-    before = words[back] if back >= 0 else ""
-    if before in _IS:
-        return before != "am" or words[back - 1 : back] == ["i"]
-    if before in _HAS:
-        return after in _WHOLE
     if back >= 0:
-        return before in _SEX and at == 1 and len(words) <= 3
+        return _is_said(words, back, at, text, soon=soon)
     # Nothing but the number and what goes with it.
-    return (after in _SEX | {"yo"} and len(words) <= 4) or (asked and after in _WHOLE)
+    if after in _SEX | {"yo"} and len(words) <= 4:
+        return True
+    return asked and (soon or after in _WHOLE or _is_next(words, at))
+
+
+def _is_said(words: Sequence[str], verb: int, at: int, text: str, *, soon: bool) -> bool:
+    """Tell whether the word before a number says that it is the speaker's age."""
+    before = words[verb]
+    after = words[at + 1] if at + 1 < len(words) else ""
+    if _is_denied(words, verb, text):
+        return False
+    if before in _IS:
+        return before != "am" or words[verb - 1 : verb] == ["i"]
+    if before in _HAS:
+        money = not _MONEY.isdisjoint(words[max(0, verb - _NEAR) : at + 1 + _NEAR])
+        return after in _YEARS or (not money and (soon or after in _WHOLE))
+    return before in _SEX and at == 1 and len(words) <= 3
+
+
+def _is_denied(words: Sequence[str], verb: int, text: str) -> bool:
+    """Tell whether a "not" stands right before a verb: "no tengo 45", and not "no, tengo 13"."""
+    if verb < 1 or words[verb - 1] not in _NOT:
+        return False
+    return f"{words[verb - 1]} {words[verb]}" in text
+
+
+def _is_soon(words: Sequence[str], at: int) -> bool:
+    """Tell whether words say when: in july, in 3 weeks, in a month."""
+    if at + 1 >= len(words) or words[at] not in _SOON:
+        return False
+    return words[at + 1] in _MONTHS or not _SPANS.isdisjoint(words[at + 1 : at + 4])
+
+
+def _is_next(words: Sequence[str], at: int) -> bool:
+    """Tell whether the age of the next birthday follows: eleven, twelve in july."""
+    coming = _NUMBERS.get(words[at + 1]) if at + 1 < len(words) else None
+    return coming == _NUMBERS[words[at]] + 1 and _is_soon(words, at + 2)
 
 
 def _glued(words: Sequence[str], at: int, *, asked: bool) -> int | None:
