@@ -169,3 +169,23 @@ def test_the_number_is_read_from_a_packed_state():
     one = opened("a", "b")
     one.talk.number = 70_000
     assert number_of(pack(one.talk)) == 70_000
+
+
+SOME = st.sets(st.sampled_from([Sign.PICTURE, Sign.SECRECY, Sign.GIFT]), min_size=1)
+
+
+@given(st.lists(SOME, max_size=5))
+def test_two_signs_and_two_clear_messages_are_two_signs_on_two_messages(messages):
+    pair = Pair(1, 2)
+    for number, signs in enumerate(messages):
+        pair.show([(shown(sign, number), 1.0) for sign in sorted(signs)], number, minor=False)
+    showings = [(sign, at) for at, signs in enumerate(messages) for sign in signs]
+    held = any(one[0] != two[0] and one[1] != two[1] for one in showings for two in showings)
+    assert (pair.clear >= 2 and len(pair.signs) >= 2) == held
+
+
+def test_a_weak_showing_is_no_clear_message():
+    pair = Pair(1, 2)
+    for number in range(5):
+        pair.show([(shown(Sign.PICTURE, number), 0.5)], number, minor=False)
+    assert (pair.clear, pair.marked) == (0, 5)
