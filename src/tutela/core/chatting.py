@@ -97,6 +97,8 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Answered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The answer for one message; a line of the body.
 
+    A message by which several pairs reached the point has a line for each.
+
     Attributes:
         conversation: Which.
         id: Which message of it.

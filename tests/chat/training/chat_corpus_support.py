@@ -198,6 +198,11 @@ class PlainScorer:
             alert=points >= self.point,
         )
 
+    def pair(self, conversation: str, author: str, other: str) -> PairScore | None:
+        talk = self._talks.get(conversation)
+        found = self._pair(talk, author) if talk and author in talk["signs"] else None
+        return found if found and found.other == other else None
+
     def close(self, conversation: str) -> ConversationScore:
         found = self.score(conversation)
         self._talks.pop(conversation, None)
