@@ -75,9 +75,11 @@ def evaluate(corpus: Corpus, means: Means) -> Evaluation:
     """Return figures on a corpus; of the corpus of a model, on its test fold only.
 
     Raises:
-        UsageError: code `held_out`: the model was tested on a list that was not given.
+        UsageError: code `held_out`: the model was tested on a list that was not given;
+            `prevalence`: it is no share.
         InputError: the corpus cannot be read.
     """
+    figures.check_prevalence(means.prevalence)
     model = means.model
     heard = _Hearing(model) if model else None
     found = gather(corpus, means.scoring, means.point, listen=heard.hear if heard else None)

@@ -21,6 +21,7 @@ from tutela.chat.scoring import Scoring
 from tutela.chat.training import card, features, metrics, split
 from tutela.chat.training.corpus import Corpus
 from tutela.chat.training.features import DENSE, WIDTH, Means
+from tutela.chat.training.figures import check_prevalence
 from tutela.chat.training.gathering import Gathered, gather
 from tutela.chat.training.trained import Origin, Trained
 from tutela.core.errors import InputError, UsageError
@@ -82,10 +83,10 @@ def train(
         point: The point of the scorer.
 
     Raises:
-        UsageError: code `no_licence`: nobody says that the corpus may be used.
+        UsageError: as `check`.
         InputError: code `too_small` or `not_divisible`, or it cannot be read.
     """
-    _check_licence(config)
+    check(config)
     means = Means()
     found = gather(corpus, scoring, point, listen=means.hear)
     flagged = found.flagged(corpus)
@@ -139,7 +140,13 @@ def listed(held_out: Iterable[str]) -> bytes:
     return hashlib.sha256("\n".join(names).encode()).digest() if names else b""
 
 
-def _check_licence(config: Config) -> None:
+def check(config: Config) -> None:
+    """Refuse what nobody may train by; ask before anything is read.
+
+    Raises:
+        UsageError: code `no_licence` or `prevalence`.
+    """
+    check_prevalence(config.prevalence)
     if not config.may_use or len(config.licence.strip()) < 3:
         raise UsageError(
             "nobody says that this corpus may be used for training",
