@@ -83,7 +83,6 @@ def evaluate(
     case: str = "",
     lines: Path | None = None,
     model: Path | None = None,
-    held_out: Path | None = None,
     prevalence: float = 1e-4,
     no_encoder: bool = False,
     format_: Annotated[Shown, Parameter(name="--format")] = "text",
@@ -104,8 +103,8 @@ def evaluate(
         flagged: Ids of the flagged authors, one a line.
         case: Number of a case, the feedback of which is counted instead of a corpus.
         lines: Telling lines: a conversation's id, a tab, a line.
-        model: A trained model, to be measured beside the shipped weights.
-        held_out: Ids of the conversations that the model was tested on.
+        model: A trained model, to be measured beside the shipped weights; on authors only whom it
+            was not made from.
         prevalence: Share of flagged authors and conversations that figures are weighted to.
         no_encoder: Do not compare messages by meaning.
         format_: text for a person, json for a program.
@@ -130,7 +129,6 @@ def evaluate(
             parts=digest,
             point=DEFAULT_POINT,
             model=load(model, digest) if model else None,
-            held_out=ids(held_out) if held_out else frozenset(),
             prevalence=prevalence,
         )
         made = evaluating.evaluate(open_corpus(corpus, flagged, lines), means)
