@@ -47,6 +47,10 @@ def test_a_model_is_trained_and_measured_beside_the_shipped_weights(corpus, tmp_
     for figure in ("F0.5", "line F3", "latency-weighted F1", "precision at", "PR-AUC"):
         assert figure in told, figure
     assert "Authors, trained model" in told
+    assert "has not seen" in told
+    # The same corpus by fewer files is no other one.
+    assert run(["chat", "evaluate", *files(corpus), "--model", str(out), "--no-encoder"]) == 0
+    assert "has not seen" in capsys.readouterr().out
     assert run([*found, "--no-encoder", "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["model"] == ""
 

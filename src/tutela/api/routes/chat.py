@@ -53,6 +53,8 @@ _encoder = msgspec.json.Encoder()
 def score(request: Asked, body: RawBody) -> Stream:
     """Score messages of conversations, in their order; answers stream, a line for each.
 
+    A message by which several pairs reach the point has a line for each of them.
+
     The body is JSON, or a message a line. No text is kept, and none is in an answer. What crosses
     the point is for a person to look at; it is no finding about anybody.
     """

@@ -187,8 +187,9 @@ class _Reading:
         """Tell whether WhatsApp speaks of a group: of the same so often only who is called so."""
         if not words.of_group(name):
             return False
-        if name in self._of_groups or len(self._of_groups) < _MOST_SAID:
-            self._of_groups[name] += 1
+        if name not in self._of_groups and len(self._of_groups) >= _MOST_SAID:
+            return False
+        self._of_groups[name] += 1
         return self._of_groups[name] <= _TIMES
 
 

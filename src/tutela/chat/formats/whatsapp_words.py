@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from tutela.chat import fields
@@ -99,6 +100,7 @@ class Said(NamedTuple):
     media: tuple[MediaRef, ...]
 
 
+@lru_cache(4_096)  # the same few speak again and again
 def of_group(name: str) -> bool:
     """Tell whether what stands before a colon is what WhatsApp says of a group, and no name."""
     words = unicodedata.normalize("NFC", name).replace("\u2019", "'").lower().split()
