@@ -17,6 +17,7 @@ from tutela.api import app
 from tutela.chat import limits
 from tutela.chat.scorer import Parts, Scorer
 from tutela.chat.service import BATCH, Service, require_basis
+from tutela.client import calls
 from tutela.core import chatting
 from tutela.core.chat_settings import ChatSettings
 from tutela.core.errors import AccessError, InputError, ServiceError
@@ -210,6 +211,63 @@ def test_an_error_repeats_nothing_of_the_text(chat):
     assert answer.json()["code"] == "malformed"
     assert "secretword" not in answer.text
     assert "message 1" in answer.text
+
+
+SECRET = "zq she said"
+HOSTILE = {
+    "a value": {"age_band": SECRET},
+    "a field": {SECRET: 1},
+    "a field of a place": {f"x` - at `$.{SECRET}": 1},
+    "a field of a number": {"x` - at `$.messages[474747]": 1},
+    "a value of a place": {"age_band": f"x' - at `$.{SECRET}`"},
+    "a time": {"time": SECRET},
+    "a kind": {"text": {SECRET: SECRET}},
+    "a list": {"to": [SECRET, {SECRET: [SECRET]}]},
+    "a name": {"conversation": f"{SECRET}//{SECRET}"},
+    "an id": {"id": SECRET * 50},
+    "a missing author": {"author": None, SECRET: 1},
+}
+
+
+@pytest.mark.parametrize("wrong", HOSTILE.values(), ids=HOSTILE.keys())
+def test_an_error_repeats_nothing_that_was_sent(chat, wrong):
+    message = {"conversation": "c", "id": "m", "author": "a", **wrong}
+    bodies = (
+        (chatting.LINES, message),
+        ("application/json", {"messages": [message]}),
+        ("application/json", {"messages": [], **wrong}),
+    )
+    for kind, body in bodies:
+        answer = chat.send(msgspec.json.encode(body), kind=kind)
+        assert (answer.status_code, answer.json()["code"]) == (422, "malformed")
+        assert "zq" not in answer.text
+        assert "4747" not in answer.text
+
+
+def test_an_error_says_where(chat):
+    good = {"conversation": "c", "id": "m", "author": "a"}
+    body = msgspec.json.encode({"messages": [good, {**good, "age_band": "x"}]})
+    told = chat.send(body, kind="application/json").json()["title"]
+    assert "not one of those allowed, at $.messages[1].age_band" in told
+    told = chat.send(b'{"conversation":"c","id":"m"}').json()["title"]
+    assert "message 1 cannot be read: the field author is missing" in told
+
+
+@pytest.mark.parametrize("name", [".", "..", "./a", "a/..", "a/../b", "a/./b", "../a", "/a"])
+def test_a_name_that_nobody_could_ask_for_is_refused(chat, name):
+    answer = chat.send(msgspec.json.encode({"conversation": name, "id": "m", "author": "a"}))
+    assert (answer.status_code, answer.json()["code"]) == (422, "malformed")
+    assert "none that is . or .." in answer.json()["title"]
+
+
+@pytest.mark.parametrize("name", ["...", ".a", "a.", "a/.b", "..a/b..", "a b", "a?b#c", "\\"])
+def test_a_name_that_is_taken_can_be_asked_for(chat, name):
+    chat.answers([said("hello", 1, name)])
+    call = calls.conversation(name)
+    found = chat.client.get(call.path, headers=chat.platform.bearer)
+    assert found.json()["conversation"] == name
+    path = calls.forget(name).path
+    assert chat.client.delete(path, headers=chat.platform.bearer).status_code == 200
 
 
 def test_another_media_type_is_refused(chat):

@@ -141,6 +141,54 @@ def test_what_whatsapp_says_is_no_speaker():
     assert (third.author, third.text) == ("+49 170 0000000", "hello: you")
 
 
+OF_GROUPS = [
+    "Anna Berg changed the group description to: how old are you?",
+    "You changed the group description to: rules: none",
+    "Anna Berg created group Swimming: Mondays",
+    "Anna Berg changed the subject from Swimming: Mondays to Swimming: Fridays",
+    "Anna Berg changed the group name from Swim: a to Swim: b",
+    "Anna Berg hat die Gruppenbeschreibung geändert: Treffpunkt am Bad",
+    "Anna Berg hat die Gruppe Schwimmen: Montag erstellt",
+    "Du hast den Betreff von Bad: a zu Bad: b geändert",
+    "Anna Berg hat den Gruppennamen von Bad: a zu Bad: b geändert",
+    "Anna Berg creó el grupo Natación: lunes",
+    "Anna Berg cambió la descripción del grupo a: hola",
+    "Cambiaste el asunto de Natación: a a Natación: b",
+    "Anna Berg a créé le groupe Natation : lundi",
+    "Anna Berg a changé la description du groupe en : bonjour",
+    "Vous avez modifié l\u2019objet de Bain : a en Bain : b",
+    "Anna Berg a changé le sujet de Bain : a en Bain : b",
+    "Anna Berg a cre\u0301e\u0301 le groupe Natation : lundi",
+]
+
+
+@pytest.mark.parametrize("said", OF_GROUPS)
+def test_what_whatsapp_says_of_a_group_is_no_speaker(said):
+    for head in ("13/05/2024, 17:30 - ", "[13/05/2024, 17:30:09] "):
+        first, second = read(f"{head}\N{LEFT-TO-RIGHT MARK}{said}\n{head}Anna Berg: hello\n")
+        assert (first.system, first.author, first.text) == (True, "", said)
+        assert (second.system, second.author) == (False, "Anna Berg")
+
+
+@pytest.mark.parametrize(
+    ("author", "text"),
+    [
+        ("Anna Berg", "who created group: you?"),
+        ("Created Group Ltd", "hello: you"),
+        ("Gruppe", "hat die Gruppe: x"),
+        ("Thea Subject", "x"),
+    ],
+)
+def test_who_only_speaks_of_groups_speaks(author, text):
+    [message] = read(f"13/05/2024, 17:30 - {author}: {text}\n")
+    assert (message.author, message.text) == (author, text)
+
+
+def test_who_is_called_as_whatsapp_speaks_is_heard():
+    found = read("13/05/2024, 17:30 - Ann created group x: how old are you\n" * 10)
+    assert [one.author for one in found] == [""] * 3 + ["Ann created group x"] * 7
+
+
 def test_what_comes_before_the_first_message_is_counted():
     found = read("a title\n13/05/2024, 17:30 - Ann: x\n")
     assert isinstance(found[0], Left)

@@ -47,6 +47,10 @@ def test_a_model_is_trained_and_measured_beside_the_shipped_weights(corpus, tmp_
     for figure in ("F0.5", "line F3", "latency-weighted F1", "precision at", "PR-AUC"):
         assert figure in told, figure
     assert "Authors, trained model" in told
+    assert "has not seen" in told
+    # The same corpus by fewer files is no other one.
+    assert run(["chat", "evaluate", *files(corpus), "--model", str(out), "--no-encoder"]) == 0
+    assert "has not seen" in capsys.readouterr().out
     assert run([*found, "--no-encoder", "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["model"] == ""
 
@@ -64,13 +68,44 @@ def test_a_corpus_that_nobody_may_use_is_refused(corpus, tmp_path, capsys):
     assert not (tmp_path / "m").exists()
 
 
-def test_a_model_is_never_overwritten(corpus, tmp_path, capsys):
+def nothing_is_read(monkeypatch):
+    def read(*_, **__):
+        pytest.fail("the corpus was opened")
+
+    monkeypatch.setattr("tutela.cli.chat_train.open_corpus", read)
+
+
+@pytest.mark.parametrize("there", ["chat.model", "chat.model.md", "chat.model.json"])
+def test_neither_a_model_nor_a_card_is_overwritten(corpus, tmp_path, capsys, there, monkeypatch):
+    nothing_is_read(monkeypatch)
     out = tmp_path / "chat.model"
-    out.write_text("mine")
+    (tmp_path / there).write_text("mine")
     words = ["chat", "train", *files(corpus), "--out", str(out), "--i-may-use-it", *TRAIN]
     assert run(words) == 2
-    assert "exists" in capsys.readouterr().err
-    assert out.read_text() == "mine"
+    assert f"{tmp_path / there} exists" in capsys.readouterr().err
+    assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [(there, "mine")]
+
+
+@pytest.mark.parametrize("place", ["nodir/x", "file/x", "x" * 300])
+def test_a_place_that_cannot_be_written_is_refused_first(
+    corpus, tmp_path, capsys, place, monkeypatch
+):
+    nothing_is_read(monkeypatch)
+    (tmp_path / "file").write_text("")
+    out = str(tmp_path / place)
+    words = ["chat", "train", *files(corpus), "--out", out, "--i-may-use-it", *TRAIN]
+    assert run(words) == 2
+    assert f"cannot write {out}" in capsys.readouterr().err
+    assert [one.name for one in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("share", ["0", "1", "-0.1", "2", "nan", "inf"])
+def test_a_prevalence_is_a_share(corpus, tmp_path, capsys, share, monkeypatch):
+    nothing_is_read(monkeypatch)
+    out = ["--out", str(tmp_path / "m"), "--i-may-use-it", *TRAIN]
+    for words in (["train", *files(corpus), *out], ["evaluate", *files(corpus)]):
+        assert run(["chat", *words, f"--prevalence={share}"]) == 2
+        assert "a prevalence is between 0 and 1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

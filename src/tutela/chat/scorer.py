@@ -17,7 +17,7 @@ import msgspec
 from tutela.chat import lexicon, noting, prototypes, showing, weighing
 from tutela.chat.lexicon import Lexicon
 from tutela.chat.limits import SHOWN
-from tutela.chat.model import ConversationScore, Message, Shown, Sign
+from tutela.chat.model import ConversationScore, Message, PairScore, Shown, Sign
 from tutela.chat.prototypes import Prototypes
 from tutela.chat.showing import Read
 from tutela.chat.state import NOBODY, Forgotten, Open, Pair, number_of, pack, unpack
@@ -350,6 +350,18 @@ class Scorer:
             else:
                 return
             self.forgotten += 1
+
+    def pair(self, conversation: str, author: str, other: str) -> PairScore | None:
+        """Return the score of one pair as it stands, or None; others of a large group are not."""
+        opened = self._peek(conversation)
+        by, to = opened.numbers.get(author), opened.numbers.get(other)
+        if by is None or to is None:
+            return None
+        both = (opened.known(by, to), opened.known(to, by))
+        few = {pair.author << 32 | pair.other: pair for pair in both if pair is not None}
+        talk = msgspec.structs.replace(opened.talk, pairs=few)
+        told = conversation_score(conversation, talk, self.parts.weights, self.point)
+        return next((p for p in told.pairs if (p.author, p.other) == (author, other)), None)
 
 
 def _told(changes: Sequence[Change]) -> list[Change]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from tutela.chat.model import ConversationScore, Message, Shown
+from tutela.chat.model import ConversationScore, Message, PairScore, Shown
 
 
 class Change(Protocol):
@@ -44,10 +44,16 @@ class Scoring(Protocol):
     """Scores conversations message by message; they may interleave. Not for several threads."""
 
     def take_many(self, messages: Sequence[Message]) -> Sequence[Change]:
-        """Take messages in order; return what those that showed something changed."""
+        """Take messages in order; return what those that showed something changed.
+
+        A message by which several pairs reach the point has a change for each.
+        """
 
     def score(self, conversation: str) -> ConversationScore:
         """Return what a conversation adds up to so far."""
+
+    def pair(self, conversation: str, author: str, other: str) -> PairScore | None:
+        """Return the score of one pair so far, in a time that does not grow with the others."""
 
     def close(self, conversation: str) -> ConversationScore:
         """Return it, and forget the conversation."""

@@ -18,7 +18,8 @@ from sqlalchemy import Connection
 
 from tutela.audit import log
 from tutela.chat import service_words as words
-from tutela.chat.scoring import Scoring
+from tutela.chat.model import PairScore
+from tutela.chat.scoring import Change, Scoring
 from tutela.chat.training.heard import Heard
 from tutela.core import chatting
 from tutela.core.chat_settings import ChatSettings
@@ -221,14 +222,22 @@ class Service:
         read = [words.message(one) for one in messages]
         with self._scorers:
             changes = program.scoring.take_many(read)
-        by_message = {(change.conversation, change.message): change for change in changes}
+        by_message: dict[tuple[str, str], list[Change]] = {}
+        for change in changes:
+            by_message.setdefault((change.conversation, change.message), []).append(change)
         answers = []
         for message in read:
-            found = by_message.get((message.conversation, message.id))
-            crossed = found is not None and found.crossed
-            score = program.scoring.score(message.conversation) if crossed else None
-            answers.append(words.answered(message, found, score, self._made_by))
+            for found in by_message.get((message.conversation, message.id), (None,)):
+                pair = self._crossed(program.scoring, found) if found else None
+                answers.append(words.answered(message, found, pair, self._made_by))
         return answers
+
+    @staticmethod
+    def _crossed(scoring: Scoring, change: Change) -> PairScore | None:
+        """Return the pair that crossed, alone: a group may have a hundred thousand others."""
+        if not change.crossed:
+            return None
+        return scoring.pair(change.conversation, change.author, change.other)
 
     def _hear(self, program: _Program, messages: Sequence[chatting.Message]) -> None:
         """Note that conversations go on; forget the longest idle ones where there is no room."""

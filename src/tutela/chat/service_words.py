@@ -53,9 +53,9 @@ def message(sent: chatting.Message) -> Message:
 
 
 def answered(
-    sent: Message, change: Change | None, score: ConversationScore | None, made_by: MadeBy
+    sent: Message, change: Change | None, pair: PairScore | None, made_by: MadeBy
 ) -> chatting.Answered:
-    """Return the answer for a message; `score` is that of its conversation where it crossed."""
+    """Return the answer for a message and one change; `pair` is its pair, where that crossed."""
     cut = Trouble.CUT in sent.troubles
     if change is None:
         return chatting.Answered(
@@ -66,8 +66,6 @@ def answered(
             parts=made_by.parts,
             model=made_by.model,
         )
-    pairs = score.pairs if score else ()
-    mine = [p for p in pairs if (p.author, p.other) == (change.author, change.other)]
     return chatting.Answered(
         conversation=sent.conversation,
         id=sent.id,
@@ -85,7 +83,7 @@ def answered(
             )
             for one in change.shown
         ),
-        reasons=tuple(reason(one) for pair in mine[:1] for one in pair.reasons),
+        reasons=tuple(map(reason, pair.reasons)) if pair else (),
         cut=cut,
         parts=made_by.parts,
         model=made_by.model,

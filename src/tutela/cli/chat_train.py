@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from tutela.casework import case as cases
 from tutela.chat.scorer import Parts, Scorer
-from tutela.chat.training import card
+from tutela.chat.training import card, figures, saving
 from tutela.chat.training import evaluate as evaluating
 from tutela.chat.training import train as training
 from tutela.chat.training.corpus import ids, open_corpus
@@ -58,10 +58,7 @@ def train(
         prevalence: Share of flagged authors that figures are weighted to.
         no_encoder: Do not compare messages by meaning; much faster, and finds less.
     """
-    if out.exists():
-        raise UsageError(f"{out} exists", hint="name another file, or move it away")
-    parts = Parts.shipped(encoder=not no_encoder)
-    digest = bytes.fromhex(parts.digest)
+    where = saving.place(out)  # before hours of work
     config = training.Config(
         licence=licence,
         may_use=i_may_use_it,
@@ -69,13 +66,13 @@ def train(
         held_out=ids(held_out) if held_out else frozenset(),
         prevalence=prevalence,
     )
+    training.check(config)
+    parts = Parts.shipped(encoder=not no_encoder)
+    digest = bytes.fromhex(parts.digest)
     found = open_corpus(corpus, flagged, lines)
     made = training.train(found, Scorer(parts), digest, config, point=DEFAULT_POINT)
-    out.write_bytes(made.model.saved())
-    markdown = card.as_markdown(made.card)
-    Path(f"{out}.md").write_text(markdown, encoding="utf-8")
-    Path(f"{out}.json").write_bytes(card.as_json(made.card))
-    print(markdown)
+    saving.save(made, where)
+    print(card.as_markdown(made.card))
     return 0
 
 
@@ -86,7 +83,6 @@ def evaluate(
     case: str = "",
     lines: Path | None = None,
     model: Path | None = None,
-    held_out: Path | None = None,
     prevalence: float = 1e-4,
     no_encoder: bool = False,
     format_: Annotated[Shown, Parameter(name="--format")] = "text",
@@ -107,14 +103,15 @@ def evaluate(
         flagged: Ids of the flagged authors, one a line.
         case: Number of a case, the feedback of which is counted instead of a corpus.
         lines: Telling lines: a conversation's id, a tab, a line.
-        model: A trained model, to be measured beside the shipped weights.
-        held_out: Ids of the conversations that the model was tested on.
+        model: A trained model, to be measured beside the shipped weights; on authors only whom it
+            was not made from.
         prevalence: Share of flagged authors and conversations that figures are weighted to.
         no_encoder: Do not compare messages by meaning.
         format_: text for a person, json for a program.
         break_glass: Reason to act directly on the database instead of as an account.
         config: Settings file.
     """
+    figures.check_prevalence(prevalence)
     parts = Parts.shipped(encoder=not no_encoder)
     digest = bytes.fromhex(parts.digest)
     if case:
@@ -132,7 +129,6 @@ def evaluate(
             parts=digest,
             point=DEFAULT_POINT,
             model=load(model, digest) if model else None,
-            held_out=ids(held_out) if held_out else frozenset(),
             prevalence=prevalence,
         )
         made = evaluating.evaluate(open_corpus(corpus, flagged, lines), means)

@@ -81,6 +81,8 @@ class Client:
     def chat(self, messages: Sequence[chatting.Message]) -> list[chatting.Answered]:
         """Have messages scored, in their order; return an answer for each.
 
+        A message by which several pairs cross has one for each of them.
+
         Where no answer came it is not known whether they were: forget the conversations, and send
         them again from the start.
         """
@@ -173,6 +175,8 @@ class AsyncClient:
 
     async def chat(self, messages: Sequence[chatting.Message]) -> list[chatting.Answered]:
         """Have messages scored, in their order; return an answer for each.
+
+        A message by which several pairs cross has one for each of them.
 
         Where no answer came it is not known whether they were: forget the conversations, and send
         them again from the start.

@@ -15,10 +15,13 @@ LONGEST_BODY: Final = 16 << 20
 TO: Final = 100
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-# It is asked for by its path, where empty parts are lost: two names must not become one.
+# It is asked for by its path, where empty parts are lost, and clients resolve those of dots: two
+# names must not become one.
+_PART: Final = r"(?!\.{1,2}(/|$))[^/]+"
 Conversation = Annotated[
-    str, msgspec.Meta(min_length=1, max_length=200, pattern="^[^/]+(/[^/]+)*$")
+    str, msgspec.Meta(min_length=1, max_length=200, pattern=f"^{_PART}(/{_PART})*$")
 ]
+NAMED: Final = "between slashes is no empty part, and none that is . or .."
 
 
 class Message(
@@ -96,6 +99,8 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The answer for one message; a line of the body.
+
+    A message by which several pairs reached the point has a line for each.
 
     Attributes:
         conversation: Which.

@@ -66,16 +66,26 @@ PARTS = bytes(range(32))
 
 
 def write(
-    folder: Path, flagged: int = 40, harmless: int = 160, seed: int = 7, *, lines: bool = True
+    folder: Path,
+    flagged: int = 40,
+    harmless: int = 160,
+    seed: int = 7,
+    *,
+    lines: bool = True,
+    ids_from: int = 0,
 ) -> Corpus:
-    """Write a corpus of pairs; every tenth harmless conversation shares a speaker with another."""
+    """Write a corpus of pairs; every tenth harmless conversation shares a speaker with another.
+
+    `ids_from` is the first number of an id: corpora whose ids are apart have nobody in common.
+    """
     draw = random.Random(seed)
     rows, ids, telling = [], [], []
-    for number in range(flagged + harmless):
-        risky = number < flagged
+    last = ids_from + flagged
+    for number in range(ids_from, last + harmless):
+        risky = number < last
         talk, one, two = f"c{number:04x}", f"a{number:05x}", f"b{number:05x}"
         if not risky and number % 10 == 0:
-            two = f"b{number - 1:05x}" if number - 1 >= flagged else two
+            two = f"b{number - 1:05x}" if number - 1 >= last else two
         said = list(_talk(draw, one, two, risky=risky))
         rows.append(f'<conversation id="{talk}">')
         for line, (author, text, tells) in enumerate(said, 1):
@@ -197,6 +207,11 @@ class PlainScorer:
             speakers=len(talk["speakers"]),
             alert=points >= self.point,
         )
+
+    def pair(self, conversation: str, author: str, other: str) -> PairScore | None:
+        talk = self._talks.get(conversation)
+        found = self._pair(talk, author) if talk and author in talk["signs"] else None
+        return found if found and found.other == other else None
 
     def close(self, conversation: str) -> ConversationScore:
         found = self.score(conversation)

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from tutela.chat.training import evaluate, train
+from tutela.chat.training.corpus import open_corpus
 from tutela.chat.training.evaluate import Means
 from tutela.core.errors import UsageError
 
@@ -73,15 +74,86 @@ def test_a_model_is_measured_on_whom_it_has_not_seen(corpus, model):
     table, values = figures(found, "Authors, trained model")
     assert table.flagged == 8
     assert values["PR-AUC"].value > 0.9
-    assert any("has not seen" in note for note in found.notes)
+    (note,) = [note for note in found.notes if "has not seen" in note]
+    assert f"measured on the {table.units} it" in note
+    assert "has not seen" in "\n".join(evaluate.lines(found))
+
+
+def changed(corpus, folder, change):
+    """Return a corpus whose XML is changed, without its telling lines."""
+    xml, names = folder / "c.xml", folder / "f.txt"
+    xml.write_text(change(corpus.conversations.read_text("utf-8")))
+    names.write_text("\n".join(sorted(corpus.flagged)))
+    return open_corpus(xml, names, reader=made.READERS[0])
+
+
+CHANGES = {
+    "without lines": lambda text: text,
+    "a newline": lambda text: text + "\n",
+    "another text": lambda text: text.replace("haha yes", "haha no"),
+    "other conversations": lambda text: text.replace('id="c', 'id="d'),
+    "other authors": lambda text: text.replace("<author>", "<author>x"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_a_corpus_that_was_changed_is_no_other(corpus, model, tmp_path, change):
+    other = changed(corpus, tmp_path, change)
+    assert other.digest != corpus.digest
+    same = evaluate.evaluate(corpus, means(model=model))
+    found = evaluate.evaluate(other, means(model=model))
+    assert found.notes == same.notes
+    table, _ = figures(found, "Authors, trained model")
+    assert table.units == figures(same, "Authors, trained model")[0].units
+
+
+def test_a_part_of_a_corpus_is_measured_on_whom_the_model_has_not_seen(corpus, model, tmp_path):
+    more = made.write(tmp_path, ids_from=1_000)
+
+    def joined(text):
+        added = more.conversations.read_text("utf-8").partition("<conversations>")[2]
+        return text.replace("</conversations>", "") + added
+
+    found = evaluate.evaluate(changed(corpus, tmp_path, joined), means(model=model))
+    alone = evaluate.evaluate(corpus, means(model=model))
+    added = evaluate.evaluate(more, means(model=model))
+    units = [figures(one, "Authors, trained model")[0].units for one in (alone, added, found)]
+    assert units[0] + units[1] == units[2]
+
+
+def test_who_was_held_out_is_tested_on_without_the_list(corpus, tmp_path):
+    held_out = frozenset(f"c{number:04x}" for number in (*range(10), *range(60, 110)))
+    config = msgspec.structs.replace(CONFIG, held_out=held_out)
+    scorer = made.PlainScorer()
+    made_ = train.train(corpus, scorer, made.PARTS, config, point=made.POINT)
+    found = evaluate.evaluate(changed(corpus, tmp_path, str), means(model=made_.model))
+    tested = made_.card.tables[0]
+    table, _ = figures(found, "Authors, trained model")
+    assert (table.units, table.flagged) == (tested.units, tested.flagged)
+    assert table.flagged == 10
+
+
+def test_where_a_model_has_seen_everybody_it_is_not_measured(corpus, tmp_path):
+    config = msgspec.structs.replace(CONFIG, held_out=frozenset({"c0001", "c0099"}))
+    model = train.train(
+        corpus, made.PlainScorer(), made.PARTS, config, point=made.POINT
+    ).model  # fmt: skip
+
+    def without(text):
+        begin, *rest = text.split("<conversation ")
+        out = ('id="c0001"', 'id="c0099"', 'id="c009a"', 'id="c0098"')
+        kept = [one for one in rest if not one.startswith(out)]
+        return "<conversation ".join([begin, *kept])
+
     with pytest.raises(UsageError) as refused:
-        evaluate.evaluate(corpus, means(model=model, held_out=frozenset({"c0001"})))
-    assert refused.value.code == "held_out"
+        evaluate.evaluate(changed(corpus, tmp_path, without), means(model=model))
+    assert refused.value.code == "seen"
 
 
 def test_a_model_is_measured_on_all_of_another_corpus(model, tmp_path):
-    other = made.write(tmp_path, seed=99)
+    other = made.write(tmp_path, seed=99, ids_from=1_000)
     found = evaluate.evaluate(other, means(model=model))
+    assert found.notes == (evaluate.NOT_EVIDENCE,)
     table, values = figures(found, "Authors, trained model")
     assert table.flagged == 40
     assert values["recall"].value > 0.8

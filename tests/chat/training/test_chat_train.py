@@ -56,6 +56,7 @@ def test_no_text_is_in_the_model(content, corpus):
         text = message.text
         pieces |= {text[at : at + 5].encode() for at in range(len(text) - 4)}
     names = {message.author[:5].encode() for message in read(corpus)}
+    names |= {message.conversation.encode() for message in read(corpus)}
     assert len(pieces) > 300
     lowered = content.lower()
     assert [piece for piece in pieces | names if piece in lowered] == []
@@ -166,7 +167,7 @@ def _signed(body: bytes) -> bytes:
     return body + train.hashlib.sha256(body).digest()
 
 
-def test_damaged_and_hostile_files_are_refused(content, tmp_path):
+def test_damaged_and_hostile_files_are_refused(outcome, content, tmp_path):
     flipped = bytearray(content)
     flipped[len(flipped) // 2] ^= 1
     with pytest.raises(IntegrityError):
@@ -174,7 +175,9 @@ def test_damaged_and_hostile_files_are_refused(content, tmp_path):
     body, start = content[:-32], len(MAGIC) + 4
     length = struct.unpack(">I", body[len(MAGIC) : start])[0]
     nan = body[: start + length] + struct.pack("<f", float("nan")) + body[start + length + 4 :]
-    falling = body[:-8] + struct.pack("<d", 0.0)
+    at = len(body) - len(outcome.model.known.digests)
+    falling = body[: at - 8] + struct.pack("<d", 0.0) + body[at:]
+    unordered = body[:at] + body[at:][::-1]
     for hostile in (
         b"",
         MAGIC,
@@ -185,6 +188,9 @@ def test_damaged_and_hostile_files_are_refused(content, tmp_path):
         _signed(body + bytes(16)),
         _signed(nan),
         _signed(falling),
+        _signed(unordered),
+        _signed(body[:-6] + body[-12:-6]),
+        _signed(body + b"\xff" * 5),
         content + bytes(20_000_000),
     ):
         with pytest.raises((InputError, IntegrityError)):

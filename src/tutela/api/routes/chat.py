@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 from litestar.params import FromPath, RawBody
@@ -19,6 +20,24 @@ from tutela.edge.routes import changes, reads, removes
 JSON = "application/json"
 T = TypeVar("T")
 
+_UNKNOWN: Final = "Object contains unknown field"
+_OTHER: Final = "a value of another kind is expected"
+# How the decoder's messages begin, and what is said instead.
+_WRONG: Final = (
+    *(
+        (f"Object missing required field `{name}`", f"the field {name} is missing")
+        for name in ("messages", "conversation", "id", "author")
+    ),
+    ("Invalid enum value", "a value that is not one of those allowed"),
+    ("Expected `str` of length", "a name that is empty or too long"),
+    ("Expected `array` of length", "a list that is too long"),
+    ("Expected `str` matching regex", f"no name of a conversation: {chatting.NAMED}"),
+    ("Expected `datetime` with a timezone", "a time without its zone"),
+    ("Invalid RFC3339", "no time as RFC 3339 writes it"),
+)
+# Beyond an unknown field the place is the decoder's own, and stands at the end.
+_PLACE: Final = re.compile(r" - at `(\$(?:\.[a-z_]+|\[\d+\])*)`\Z")
+
 _question = msgspec.json.Decoder(Question)
 _message = msgspec.json.Decoder(Message)
 _encoder = msgspec.json.Encoder()
@@ -33,6 +52,8 @@ _encoder = msgspec.json.Encoder()
 )
 def score(request: Asked, body: RawBody) -> Stream:
     """Score messages of conversations, in their order; answers stream, a line for each.
+
+    A message by which several pairs reach the point has a line for each of them.
 
     The body is JSON, or a message a line. No text is kept, and none is in an answer. What crosses
     the point is for a person to look at; it is no finding about anybody.
@@ -89,8 +110,18 @@ def _decoded(decoder: msgspec.json.Decoder[T], content: bytes, what: str) -> T:
     try:
         return decoder.decode(content)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        said = str(error) if isinstance(error, msgspec.ValidationError) else "it is no JSON"
+        said = _said(error) if isinstance(error, msgspec.ValidationError) else "it is no JSON"
         raise InputError(f"{what} cannot be read: {said}", code="malformed") from None
+
+
+def _said(error: msgspec.ValidationError) -> str:
+    """Return what is wrong and where, in words of ours: the decoder's quote what was sent."""
+    text = str(error)
+    if text.startswith(_UNKNOWN):  # what follows is the name, which may look like a place
+        return "it has a field that is not known"
+    said = next((ours for theirs, ours in _WRONG if text.startswith(theirs)), _OTHER)
+    place = _PLACE.search(text)
+    return f"{said}, at {place[1]}" if place else said
 
 
 ROUTES = [score, standing, forget]

@@ -8,6 +8,7 @@ whole file. The export has no ids: an author is a name, and two of one name are 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import BinaryIO, Final, NamedTuple
 
@@ -33,6 +34,9 @@ _HEAD: Final = re.compile(
 _FIRST_LINES: Final = 20
 # So many dates that allow one reading only are enough, where nearly all agree.
 _VOTES: Final = 200
+# Whoever gives themselves a name such as "Ann created group" must not be passed over for it.
+_TIMES: Final = 3
+_MOST_SAID: Final = 1_000
 
 
 class _Head(NamedTuple):
@@ -136,6 +140,7 @@ class _Reading:
         self._texts: list[str] = []
         self._size = 0
         self._repaired = False
+        self._of_groups: Counter[str] = Counter()
 
     def messages(self, stream: BinaryIO) -> Iterator[Message | Left]:
         for line in lines(stream):
@@ -161,6 +166,8 @@ class _Reading:
     def _message(self, head: _Head) -> Message:
         whole = "\n".join(self._texts)
         author, text = _speaker(whole)
+        if author and self._of_group(author):
+            author, text = "", whole.translate(MARKS).strip()
         numbers, order = head.numbers, self._order
         date = (numbers[order.year], numbers[order.month], numbers[order.day])
         said = words.read(text.translate(MARKS).strip()) if author else None
@@ -175,6 +182,15 @@ class _Reading:
             media=said.media if said is not None else (),
             troubles=troubles,
         )
+
+    def _of_group(self, name: str) -> bool:
+        """Tell whether WhatsApp speaks of a group: of the same so often only who is called so."""
+        if not words.of_group(name):
+            return False
+        if name not in self._of_groups and len(self._of_groups) >= _MOST_SAID:
+            return False
+        self._of_groups[name] += 1
+        return self._of_groups[name] <= _TIMES
 
 
 def _speaker(whole: str) -> tuple[str, str]:

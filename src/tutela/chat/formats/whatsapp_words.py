@@ -7,6 +7,8 @@ its first line; somebody may have typed them, which no export shows.
 from __future__ import annotations
 
 import re
+import unicodedata
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from tutela.chat import fields
@@ -60,12 +62,53 @@ _ANDROID: Final = re.compile(
 )
 
 
+# What WhatsApp says of a group, with a name or a description that may hold a colon. By a verb and
+# what it was done to, for the words between and behind differ from version to version.
+_DONE: Final = (
+    (
+        "created changed",
+        "group the-group this-group the-subject the-group-subject the-group-name the-description",
+    ),
+    ("changed", "the-group-description the-group's-description"),
+    (
+        "hat hast",
+        "die-gruppe diese-gruppe den-betreff den-gruppennamen das-thema die-gruppenbeschreibung",
+    ),
+    (
+        "creó creaste cambió cambiaste ha-creado ha-cambiado has-creado has-cambiado",
+        "el-grupo este-grupo el-asunto el-nombre-del-grupo la-descripción",
+    ),
+    (
+        "créé changé modifié",
+        "le-groupe ce-groupe le-sujet l'objet le-nom-du-groupe la-description",
+    ),
+)
+_NOBODY: Final = (" creaste ", " cambiaste ", " has ")  # such a verb says by itself who did it
+_OF_GROUP: Final = tuple(
+    f" {verb} {what} ".replace("-", " ")
+    for verbs, things in _DONE
+    for verb in verbs.split()
+    for what in things.split()
+)
+
+
 class Said(NamedTuple):
     """What a text says that WhatsApp wrote; `text` is what is left of it."""
 
     text: str
     deleted: bool
     media: tuple[MediaRef, ...]
+
+
+@lru_cache(4_096)  # the same few speak again and again
+def of_group(name: str) -> bool:
+    """Tell whether what stands before a colon is what WhatsApp says of a group, and no name."""
+    words = unicodedata.normalize("NFC", name).replace("\u2019", "'").lower().split()
+    line = f" {' '.join(words)} "
+    return any(
+        line.find(phrase) > 0 or (line.startswith(phrase) and phrase.startswith(_NOBODY))
+        for phrase in _OF_GROUP
+    )
 
 
 def read(text: str) -> Said | None:

@@ -35,7 +35,8 @@ A score orders what people read. It is no finding about anybody, and no ground f
 itself.
 
 Weights of hashed pieces of words hold no text; who guesses a word can see how it weighs. Pieces
-that fewer than three authors used weigh nothing.
+that fewer than three authors used weigh nothing. Digests stand for the ids of whom it was made
+from; who has an id can ask whether it is among them.
 """.strip().split("\n\n")
 )
 

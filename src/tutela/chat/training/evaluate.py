@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tutela.chat.scoring import Scoring
-from tutela.chat.training import features, figures, metrics, train
+from tutela.chat.training import features, figures, metrics
 from tutela.chat.training.corpus import Corpus
 from tutela.chat.training.figures import AT, PREVALENCE, Figure, Ranked, Table
 from tutela.chat.training.gathering import Gathered, Talk, gather
@@ -57,7 +57,6 @@ class Means(msgspec.Struct, frozen=True, kw_only=True):
         parts: Digest of what it works with.
         point: Its point.
         model: A trained model, or None.
-        held_out: The conversations that the model was tested on, where a list said so.
         prevalence: Share of flagged units that figures are weighted to.
         at: Of how many of the best precision and recall are told.
     """
@@ -66,26 +65,26 @@ class Means(msgspec.Struct, frozen=True, kw_only=True):
     parts: bytes
     point: float
     model: Trained | None = None
-    held_out: frozenset[str] = frozenset()
     prevalence: float = PREVALENCE
     at: tuple[int, ...] = AT
 
 
 def evaluate(corpus: Corpus, means: Means) -> Evaluation:
-    """Return figures on a corpus; of the corpus of a model, on its test fold only.
+    """Return figures on a corpus; with a model, on authors only whom it was not made from.
 
     Raises:
-        UsageError: code `held_out`: the model was tested on a list that was not given.
+        UsageError: code `seen`: the model was made from all of them; `prevalence`: it is no share.
         InputError: the corpus cannot be read.
     """
+    figures.check_prevalence(means.prevalence)
     model = means.model
     heard = _Hearing(model) if model else None
     found = gather(corpus, means.scoring, means.point, listen=heard.hear if heard else None)
     flagged = np.array(found.flagged(corpus), dtype=np.bool_)
     which, notes = np.ones(len(flagged), dtype=np.bool_), [NOT_EVIDENCE]
-    if model and model.origin.corpus == corpus.digest:
-        which = _tested(found, flagged.tolist(), model, means.held_out)
-        notes.append("this is the corpus of the model: measured on authors it has not seen")
+    if model:
+        which = _unseen(found, model)
+        notes += _limited(which)
     inside = [talk for talk in found.talks if all(which[author] for author in talk.authors)]
     tables = [*_of_authors(found, flagged, which, means)]
     if model and heard:
@@ -135,18 +134,26 @@ class _Hearing:
         return np.asarray(logits, dtype=np.float64)
 
 
-def _tested(
-    found: Gathered, flagged: Sequence[bool], model: Trained, held_out: frozenset[str]
-) -> NDArray[np.bool_]:
-    """Return which authors a model has not seen, of its own corpus."""
-    if train.listed(held_out) != model.origin.held_out:
+def _unseen(found: Gathered, model: Trained) -> NDArray[np.bool_]:
+    """Return which authors a model was not made from, nor from anybody linked with them."""
+    which = np.ones(len(found.numbers), dtype=np.bool_)
+    which[list(model.known.touched(found))] = False
+    if len(which) and not which.any():
         raise UsageError(
-            "the model was trained with another list of held-out conversations",
-            code="held_out",
-            hint="give the list that it was trained with",
+            "the model was made from every author of this corpus, or who spoke with them",
+            code="seen",
+            hint="evaluate it on another corpus; ids that two corpora share count as the same",
         )
-    fold = train.divided(found, flagged, model.origin.seed, held_out)
-    return np.asarray(np.array(fold) == train.TEST, dtype=np.bool_)
+    return which
+
+
+def _limited(which: NDArray[np.bool_]) -> Iterator[str]:
+    """Yield what must be said of a corpus that a model was made from in part."""
+    if not which.all():
+        yield (
+            f"the model was made from {int((~which).sum()):,} of the {len(which):,} authors, or "
+            f"who spoke with them: measured on the {int(which.sum()):,} it has not seen"
+        )
 
 
 def _of_authors(

@@ -10,11 +10,26 @@ import numpy as np
 
 from tutela.chat.training import metrics
 from tutela.chat.training.metrics import Scores, Truth
+from tutela.core.errors import UsageError
 
 NO_DATA: Final = "no data"
 RATES: Final = (1e-3, 1e-4)
 PREVALENCE: Final = 1e-4
 AT: Final = (10, 50, 100)
+
+
+def check_prevalence(prevalence: float) -> None:
+    """Refuse what is no share.
+
+    Raises:
+        UsageError: code `prevalence`.
+    """
+    if not 0 < prevalence < 1:  # nor is NaN
+        raise UsageError(
+            f"a prevalence is between 0 and 1, and {prevalence:g} is not",
+            code="prevalence",
+            hint="--prevalence 0.0001 is one in ten thousand",
+        )
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -21,7 +21,9 @@ from tutela.chat.scoring import Scoring
 from tutela.chat.training import card, features, metrics, split
 from tutela.chat.training.corpus import Corpus
 from tutela.chat.training.features import DENSE, WIDTH, Means
+from tutela.chat.training.figures import check_prevalence
 from tutela.chat.training.gathering import Gathered, gather
+from tutela.chat.training.seen import Seen
 from tutela.chat.training.trained import Origin, Trained
 from tutela.core.errors import InputError, UsageError
 
@@ -82,10 +84,10 @@ def train(
         point: The point of the scorer.
 
     Raises:
-        UsageError: code `no_licence`: nobody says that the corpus may be used.
-        InputError: code `too_small` or `not_divisible`, or it cannot be read.
+        UsageError: as `check`.
+        InputError: code `too_small`, `too_large` or `not_divisible`, or it cannot be read.
     """
-    _check_licence(config)
+    check(config)
     means = Means()
     found = gather(corpus, scoring, point, listen=means.hear)
     flagged = found.flagged(corpus)
@@ -99,7 +101,7 @@ def train(
     learnt = _fit(rows, truth, enough & (fold > CALIBRATION), strength)
     logits = np.asarray(rows @ learnt.weights, dtype=np.float64) + learnt.bias
     held = fold == CALIBRATION
-    at, gives = _calibrated(logits[held], truth[held])
+    steps = _calibrated(logits[held], truth[held])
     origin = Origin(
         features.digest(),
         parts,
@@ -108,10 +110,20 @@ def train(
         listed(config.held_out),
         float(truth[held].mean()),
     )
-    model = Trained(origin, learnt.weights, learnt.bias, at, gives)
+    known = _known(found, fold.tolist(), corpus.digest)
+    model = Trained(origin, learnt.weights, learnt.bias, steps, known)
     tested = card.Tested(found, truth, fold == TEST, logits)
     said = card.Learning(strength, tried, tuple(np.bincount(fold, minlength=FOLDS).tolist()))
     return Outcome(model, card.of(model, config.licence, tested, said, config.prevalence))
+
+
+def _known(found: Gathered, fold: Sequence[int], key: bytes) -> Seen:
+    """Return whom the model was made from: all but the fold that it is tested on."""
+    return Seen.of(
+        key,
+        (talk.id for talk in found.talks if any(fold[one] != TEST for one in talk.authors)),
+        (author for author, number in found.numbers.items() if fold[number] != TEST),
+    )
 
 
 def divided(
@@ -139,7 +151,13 @@ def listed(held_out: Iterable[str]) -> bytes:
     return hashlib.sha256("\n".join(names).encode()).digest() if names else b""
 
 
-def _check_licence(config: Config) -> None:
+def check(config: Config) -> None:
+    """Refuse what nobody may train by; ask before anything is read.
+
+    Raises:
+        UsageError: code `no_licence` or `prevalence`.
+    """
+    check_prevalence(config.prevalence)
     if not config.may_use or len(config.licence.strip()) < 3:
         raise UsageError(
             "nobody says that this corpus may be used for training",
@@ -198,9 +216,7 @@ def _fit(rows: Any, truth: NDArray[np.bool_], which: NDArray[np.bool_], strength
     return _Learnt(weights, float(learner.intercept_[0]))
 
 
-def _calibrated(
-    logits: NDArray[np.float64], truth: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _calibrated(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return the steps of an isotonic regression; never 0 or 1, which no sample shows."""
     flagged = int(truth.sum())
     least, most = 1 / (len(truth) - flagged + 2), 1 - 1 / (flagged + 2)
@@ -210,4 +226,4 @@ def _calibrated(
     gives = np.asarray(steps.y_thresholds_, dtype=np.float64)
     if len(at) < 2:  # all alike: one step is a line
         at, gives = np.append(at, at[-1] + 1), np.append(gives, gives[-1])
-    return at, np.maximum.accumulate(np.clip(gives, least, most))
+    return np.stack([at, np.maximum.accumulate(np.clip(gives, least, most))])

@@ -1,8 +1,8 @@
 """A trained model as a file: weights of places, and the steps of its calibration. No words.
 
 The file is a line that names the form, the length of a header and the header (MessagePack), arrays
-of little-endian numbers, and SHA-256 of all before. Nothing in it is run. The digest shows damage;
-it does not show who made the file.
+of little-endian numbers, salted digests of ids, and SHA-256 of all before. Nothing in it is run.
+The digest shows damage; it does not show who made the file.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tutela.chat.model import ConversationScore, PairScore
-from tutela.chat.training import features
+from tutela.chat.training import features, seen
 from tutela.chat.training.features import DENSE, WIDTH, Hasher
 from tutela.chat.training.heard import Heard
+from tutela.chat.training.seen import Seen
 from tutela.core.errors import InputError, IntegrityError
 
-MAGIC: Final = b"tutela chat 1\n"
+MAGIC: Final = b"tutela chat 2\n"
 MOST_STEPS: Final = 100_000
-MOST_BYTES: Final = WIDTH * 4 + MOST_STEPS * 16 + 8_192
+MOST_BYTES: Final = WIDTH * 4 + MOST_STEPS * 16 + seen.MOST * seen.WIDTH + 8_192
 _HEADER: Final = 4_096
 _SHA256: Final = 32
 
@@ -54,6 +55,7 @@ class _Header(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
     origin: Origin
     bias: float
     steps: int
+    salt: bytes
 
 
 class Trained:
@@ -63,8 +65,9 @@ class Trained:
         origin: What it was made from.
         weights: float32, shape (WIDTH,).
         bias: Added to what the weights give.
-        at: Points of calibration, growing; float64, shape (steps,).
-        gives: Probabilities there, never falling; the same shape.
+        steps: Points of calibration, growing, and probabilities there, never falling; float64,
+            shape (2, steps).
+        known: Whom it was made from.
     """
 
     def __init__(
@@ -72,11 +75,12 @@ class Trained:
         origin: Origin,
         weights: NDArray[np.float32],
         bias: float,
-        at: NDArray[np.float64],
-        gives: NDArray[np.float64],
+        steps: NDArray[np.float64],
+        known: Seen,
     ) -> None:
         self.origin, self.weights, self.bias = origin, weights, bias
-        self._at, self._gives = at, gives
+        self.known = known
+        self._at, self._gives = steps
         self._hasher = Hasher()
         self.digest = hashlib.sha256(self._body()).digest()
 
@@ -136,7 +140,9 @@ class Trained:
         return msgspec.structs.replace(score, pairs=pairs)
 
     def _body(self) -> bytes:
-        header = msgspec.msgpack.encode(_Header(self.origin, self.bias, len(self._at)))
+        header = msgspec.msgpack.encode(
+            _Header(self.origin, self.bias, len(self._at), self.known.salt)
+        )
         return b"".join(
             [
                 MAGIC,
@@ -145,6 +151,7 @@ class Trained:
                 self.weights.astype("<f4").tobytes(),
                 self._at.astype("<f8").tobytes(),
                 self._gives.astype("<f8").tobytes(),
+                self.known.digests,
             ]
         )
 
@@ -187,7 +194,12 @@ def loaded(content: bytes, parts: bytes) -> Trained:
     _check_origin(header.origin, parts)
     if not 2 <= header.steps <= MOST_STEPS:
         raise _no_model()
-    return Trained(header.origin, *_arrays(body[start + length :], header))
+    arrays = body[start + length :]
+    size = WIDTH * 4 + header.steps * 16
+    known = Seen(header.salt, arrays[size:])
+    if not known.sound():
+        raise _no_model()
+    return Trained(header.origin, *_arrays(arrays[:size], header), known)
 
 
 def _check_origin(origin: Origin, parts: bytes) -> None:
@@ -207,12 +219,13 @@ def _check_origin(origin: Origin, parts: bytes) -> None:
         raise _no_model()
 
 
-def _arrays(rest: bytes, header: _Header) -> tuple[Any, float, Any, Any]:
+def _arrays(rest: bytes, header: _Header) -> tuple[Any, float, Any]:
     steps = header.steps
     if len(rest) != WIDTH * 4 + steps * 16:
         raise _no_model()
     weights = np.frombuffer(rest, "<f4", WIDTH)
-    at, gives = np.frombuffer(rest, "<f8", 2 * steps, WIDTH * 4).reshape(2, steps)
+    curve = np.frombuffer(rest, "<f8", 2 * steps, WIDTH * 4).reshape(2, steps)
+    at, gives = curve
     sound = (
         math.isfinite(header.bias)
         and np.isfinite(weights).all()
@@ -223,7 +236,7 @@ def _arrays(rest: bytes, header: _Header) -> tuple[Any, float, Any, Any]:
     )
     if not sound:
         raise _no_model()
-    return weights.astype(np.float32), header.bias, at.astype(np.float64), gives.astype(np.float64)
+    return weights.astype(np.float32), header.bias, curve.astype(np.float64)
 
 
 def _log_odds(share: float) -> float:
@@ -231,4 +244,6 @@ def _log_odds(share: float) -> float:
 
 
 def _no_model() -> InputError:
-    return InputError("this is no trained model", code="model")
+    return InputError(
+        "this is no trained model of this version", code="model", hint="train it again"
+    )
