@@ -67,16 +67,18 @@ def test_posts_come_thread_by_thread_in_the_order_of_time(read):
     assert [one.key for one in said(read, "other.test")] == ["6"]
 
 
-def test_the_digest_changes_with_each_new_post(read):
-    def digest(host: str = "") -> bytes:
+def test_the_digest_stays_while_more_is_read(read):
+    def digest(host: str = "") -> tuple[bytes, int]:
         with read.database.read() as tx:
-            return conversations_observed.digest(tx, read.investigator, read.case.id, host)
+            asked = (tx, read.investigator, read.case.id, host)
+            return conversations_observed.digest(*asked), conversations_observed.count(*asked)
 
-    before = digest()
-    assert (digest(), len(before)) == (before, 32)
-    assert digest("other.test") != before
+    before, posts = digest()
+    assert (len(before), posts) == (32, 6)
+    assert digest("other.test")[0] != before
+    assert digest("other.test")[1] == 1
     read.keep(page(post("7", ANN, 0)))
-    assert digest() != before
+    assert digest() == (before, 7)
 
 
 def test_only_who_may_see_what_was_read_gets_it(read):

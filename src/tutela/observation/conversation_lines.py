@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import Connection, Row, or_, select
 
 from tutela.observation.conversation_model import Counted, FileNamed, ReasonKept, Sealed
-from tutela.observation.conversations import message_place
+from tutela.observation.conversation_places import message_place
 from tutela.observation.sealing import WeekKey, Words
 from tutela.store.tables.chat import ConversationMessage
 

@@ -23,12 +23,8 @@ from tutela.observation import conversation_find
 from tutela.observation.conversation_find import ConversationInfo
 from tutela.observation.conversation_lines import Fold, Line, Span, folded, joined, lines_of, within
 from tutela.observation.conversation_model import NOBODY, Counted, ReasonKept, State
+from tutela.observation.conversation_places import import_place, name_place, speaker_place
 from tutela.observation.conversation_scores import reasons_of
-from tutela.observation.conversations import (
-    import_place,
-    name_place,
-    speaker_place,
-)
 from tutela.observation.sealing import WeekKey, Words
 from tutela.store.tables.chat import (
     ChatImport,
