@@ -3,101 +3,40 @@
 from __future__ import annotations
 
 import json
-import sys
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from chat_desk import (
+    MEASURE,
+    MONDAY,
+    message,
+    origin,
+    page,
+    place,
+    rows,
+    score,
+)
 
-_TESTS = Path(__file__).parents[1]
-sys.path[:0] = [str(_TESTS / "observation"), str(_TESTS / "casework")]
-
-from casework_office import Office  # noqa: E402 found by the path above
-from observed import MONDAY, Desk, page  # noqa: E402 likewise
-
-from tutela.chat import keeping, run  # noqa: E402 likewise
-from tutela.chat.keeping import Keeper  # noqa: E402 likewise
-from tutela.chat.model import (  # noqa: E402 likewise
+from tutela.chat import keeping, run
+from tutela.chat.keeping import Keeper
+from tutela.chat.model import (
     AgeBand,
     ConversationScore,
     Left,
     MediaKind,
     MediaRef,
-    Message,
-    PairScore,
-    Reason,
-    Shown,
-    Sign,
     Trouble,
 )
-from tutela.chat.reader import Reader  # noqa: E402 likewise
-from tutela.chat.scorer import Parts, Scorer  # noqa: E402 likewise
-from tutela.chat.source import Source, digest_of  # noqa: E402 likewise
-from tutela.chat.sources import sources  # noqa: E402 likewise
-from tutela.core.errors import UsageError  # noqa: E402 likewise
-from tutela.evidence.vault.master import LocalKey  # noqa: E402 likewise
-from tutela.evidence.vault.vault import Vault  # noqa: E402 likewise
-from tutela.observation import conversation_show  # noqa: E402 likewise
-from tutela.observation.conversation_model import Measure, Origin  # noqa: E402 likewise
-from tutela.observation.conversation_show import Wanted  # noqa: E402 likewise
-from tutela.observation.model import Author, PostSeen  # noqa: E402 likewise
-from tutela.store.tables.chat import ChatImport, Conversation, ConversationPair  # noqa: E402
-
-FIRST = datetime(2026, 2, 1, 20, tzinfo=UTC)
-MEASURE = Measure(sha256=b"p" * 32, point=10.0)
-
-
-@pytest.fixture
-def desk(database, tmp_path):
-    with Vault(tmp_path / "vault", LocalKey(bytes(range(32)))) as vault:
-        office = Office(database)
-        yield Desk(office, office.make_case(1), vault)
-
-
-def place(desk) -> keeping.Desk:
-    return keeping.Desk(desk.database, desk.words, desk.investigator, desk.case.id)
-
-
-def origin(sha256: bytes = bytes(32), form: str = "telegram") -> Origin:
-    return Origin(name="boats.json", format=form, sha256=sha256, keep=timedelta(days=30))
-
-
-def message(number: int, **more) -> Message:
-    values = {
-        "conversation": "harbour",
-        "id": str(number),
-        "author": ("ann", "bob")[number % 2],
-        "text": f"is the boat {number} yours?",
-        "time": FIRST + timedelta(minutes=number),
-    }
-    return Message(**(values | more))
-
-
-def score(points: float = 12.0, *, alert: bool = True, author: str = "ann") -> ConversationScore:
-    shown = (Shown(sign=Sign.MEETING, message="2", number=2, rule="en.meeting.1", start=7, end=11),)
-    pair = PairScore(
-        author=author,
-        other="bob",
-        points=points,
-        reasons=(
-            Reason(sign=Sign.MEETING, points=8.0, count=1, shown=shown),
-            Reason(sign=Sign.PERSISTENCE, points=4.0, count=2),
-        ),
-        against=("one_line",),
-        may_alert=alert,
-        crossed_at=3,
-        probability=0.25,
-    )
-    return ConversationScore(
-        conversation="harbour", points=points, pairs=(pair,), messages=4, speakers=2, alert=alert
-    )
-
-
-def rows(desk, table):
-    with desk.database.read() as tx:
-        key = table.__table__.primary_key.columns
-        return tx.execute(select(table.__table__).order_by(*key)).all()
+from tutela.chat.reader import Reader
+from tutela.chat.scorer import Parts, Scorer
+from tutela.chat.source import Source, digest_of
+from tutela.chat.sources import sources
+from tutela.core.errors import UsageError
+from tutela.observation import conversation_show
+from tutela.observation.conversation_model import Measure
+from tutela.observation.conversation_show import Wanted
+from tutela.observation.model import Author, PostSeen
+from tutela.store.tables.chat import ChatImport, Conversation, ConversationPair
 
 
 def test_a_source_comes_in_with_what_was_left_out_and_its_score(desk):

@@ -11,9 +11,11 @@ from tutela.observation.conversation_lines import (
     AT_ONCE,
     MOST_OPENED,
     Fold,
+    clipped,
     folded,
     joined,
     parts,
+    size,
     within,
 )
 
@@ -52,3 +54,29 @@ def test_a_fold_is_opened_some_lines_at_a_time():
     assert (fold.first, fold.last, fold.count) == (0, 999, 1_000)
     assert fold.last_at_once == AT_ONCE - 1
     assert list(folded([], 0)) == []
+
+
+def test_a_long_fold_can_be_read_to_its_end():
+    opened, messages, following = (), 5_000, 20
+    while following < messages:
+        last = min(following + AT_ONCE, messages) - 1
+        opened = within([*opened, (following, last)], messages)
+        assert opened == ((max(20, last - MOST_OPENED + 1), last),)
+        following = last + 1
+
+
+@given(st.lists(st.tuples(st.integers(0, 4_999), st.integers(0, 4_999)), max_size=20))
+def test_what_was_opened_last_is_always_open(spans):
+    valid = clipped(spans, 5_000)
+    found = within(spans, 5_000)
+    if valid:
+        first, last = valid[-1]
+        wanted = (first, min(last, first + MOST_OPENED - 1))
+        assert any(a <= wanted[0] and wanted[1] <= b for a, b in found)
+    assert size(found) <= min(size(valid), MOST_OPENED)
+    assert within(found, 5_000) == found
+
+
+def test_lines_nearest_to_what_was_opened_last_stay():
+    assert within([(0, 450), (1_000, 1_099)], 5_000) == ((51, 450), (1_000, 1_099))
+    assert within([(1_000, 1_450), (0, 99)], 5_000) == ((0, 99), (1_000, 1_399))

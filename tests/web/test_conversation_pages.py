@@ -118,6 +118,17 @@ def test_a_conversation_shows_what_counted_and_folds_the_rest(place: Place):
     assert len(place.logged("conversation.read")) == 2
 
 
+def test_lines_that_were_opened_before_make_room_and_the_page_says_so(place: Place, monkeypatch):
+    assert "folded again" not in place.page("/1?open=0-9,10-19")
+    monkeypatch.setattr("tutela.observation.conversation_lines.MOST_OPENED", 20)
+    page = place.page("/1?open=0-9,10-19,54-63")
+    assert "10 lines that were opened before are folded again" in page
+    assert "the boat number 5 is blue" not in page
+    for number in (10, 19, 54, 63):
+        assert f"the boat number {number} is blue" in page
+    assert place.get("/1?open=" + ",".join(f"{n}-{n}" for n in range(900))).status_code == 200
+
+
 def test_text_of_an_export_is_text_and_leads_nowhere(place: Place):
     page = place.page("/1")
     assert "<bdi>&lt;b&gt;no&lt;/b&gt; https://harbour.test" in page

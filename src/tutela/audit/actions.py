@@ -191,7 +191,7 @@ _CONVERSATIONS: Mapping[str, str] = {
     "conversations.begun": "Reading conversations into a case began: which format, and SHA-256.",
     "conversations.imported": "They were read to the end: how many, what was left out and why.",
     "conversations.scored": "They were put in order: how many, how many alerts, by which parts.",
-    "conversation.read": "Somebody had messages of a conversation shown; how many.",
+    "conversation.read": "Messages of a conversation were shown, or posts read as some; how many.",
     "conversation.revealed": "Names of speakers were shown; the reason is kept beside the log.",
     "conversation.judged": "Somebody said of a score that it is right, wrong, or unsure.",
     "conversation.handed-over": "A conversation was handed over; the reason is kept beside.",

@@ -20,6 +20,7 @@ from tutela.core.errors import ConflictError, UsageError
 from tutela.core.ids import CaseId
 from tutela.core.principal import Principal
 from tutela.core.time import now
+from tutela.observation import conversation_find
 from tutela.observation.conversation_model import UNDECIDED, State, Verdict
 from tutela.store.tables.casework import Case
 from tutela.store.tables.chat import ChatFeedback, Conversation, ConversationPair
@@ -182,11 +183,16 @@ def feedback(
 ) -> list[Feedback]:
     """Return what people said of a case's conversations, or of one, in that order; no words.
 
+    Of those that were observed nothing is said to who may not see leads.
+
     Raises:
         AccessError: `who` may not read conversations of this case.
     """
     require(tx, who, Permission.CONVERSATIONS_READ, case_id)
-    asked = select(ChatFeedback.__table__).where(ChatFeedback.case_id == case_id)
+    known = select(Conversation.id).where(*conversation_find.visible(who, case_id))
+    asked = select(ChatFeedback.__table__).where(
+        ChatFeedback.case_id == case_id, ChatFeedback.conversation_id.in_(known)
+    )
     if conversation_id is not None:
         asked = asked.where(ChatFeedback.conversation_id == conversation_id)
     names = set(Feedback.__struct_fields__) - {"verdict"}
@@ -206,6 +212,7 @@ def _row(tx: Connection, who: Principal, case_id: CaseId, conversation_id: int) 
     row = tx.execute(asked.with_for_update()).one_or_none()
     if row is None:
         raise UsageError("there is no such conversation in this case", code="not_found")
+    conversation_find.one(tx, who, case_id, conversation_id)  # whoever may work may see it
     return row
 
 

@@ -1,5 +1,7 @@
 """Conversations of a case in the order of work: no words, no names.
 
+Of those that a crawl observed only who may see leads learns anything.
+
 Words are opened by `observation.conversation_show`, some lines at a time, and each time logged.
 """
 
@@ -11,12 +13,12 @@ from typing import Any, Final, Literal
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
 
-from tutela.access.authorise import require
+from tutela.access.authorise import allows, require
 from tutela.access.model import Permission
 from tutela.core.errors import UsageError
 from tutela.core.ids import CaseId
-from tutela.core.principal import Principal
-from tutela.observation.conversation_model import UNDECIDED, State
+from tutela.core.principal import Principal, Via
+from tutela.observation.conversation_model import OBSERVED, UNDECIDED, State
 from tutela.store.tables.chat import ChatImport, Conversation
 
 Which = Literal["undecided", "alert", "all"]
@@ -96,7 +98,7 @@ def find(  # noqa: PLR0913 what one asks for by name
     start: int = 0,
     limit: int = 100,
 ) -> list[ConversationInfo]:
-    """Return conversations, those with most points first.
+    """Return conversations that `who` may know of, those with most points first.
 
     Raises:
         AccessError: `who` may not read conversations of this case.
@@ -107,7 +109,7 @@ def find(  # noqa: PLR0913 what one asks for by name
         raise UsageError("choose undecided, alert or all")
     asked = (
         _asked()
-        .where(Conversation.case_id == case_id, *_conditions(which))
+        .where(*visible(who, case_id), *_conditions(which))
         .order_by(Conversation.points.desc(), Conversation.id.desc())
         .offset(max(start, 0))
         .limit(min(limit, MOST))
@@ -116,7 +118,7 @@ def find(  # noqa: PLR0913 what one asks for by name
 
 
 def counts(tx: Connection, who: Principal, case_id: CaseId) -> Counts:
-    """Return how many conversations of a case each choice has.
+    """Return how many conversations of a case each choice has, of those `who` may know of.
 
     Raises:
         AccessError: as `find`.
@@ -124,7 +126,7 @@ def counts(tx: Connection, who: Principal, case_id: CaseId) -> Counts:
     require(tx, who, Permission.CONVERSATIONS_READ, case_id)
     rows: Any = tx.execute(
         select(Conversation.state, Conversation.alert, func.count())
-        .where(Conversation.case_id == case_id)
+        .where(*visible(who, case_id))
         .group_by(Conversation.state, Conversation.alert)
     ).all()
     return Counts(
@@ -135,7 +137,7 @@ def counts(tx: Connection, who: Principal, case_id: CaseId) -> Counts:
 
 
 def imports(tx: Connection, who: Principal, case_id: CaseId) -> list[ImportInfo]:
-    """Return the sources that were read into a case, the newest first.
+    """Return the sources that were read into a case and `who` may know of, the newest first.
 
     Raises:
         AccessError: as `find`.
@@ -143,7 +145,7 @@ def imports(tx: Connection, who: Principal, case_id: CaseId) -> list[ImportInfo]
     require(tx, who, Permission.CONVERSATIONS_READ, case_id)
     rows = tx.execute(
         select(ChatImport.__table__)
-        .where(ChatImport.case_id == case_id)
+        .where(ChatImport.case_id == case_id, *_formats(who))
         .order_by(ChatImport.id.desc())
     )
     names = ImportInfo.__struct_fields__
@@ -154,7 +156,7 @@ def one(tx: Connection, who: Principal, case_id: CaseId, conversation_id: int) -
     """Return a conversation of a case.
 
     Raises:
-        AccessError: as `find`.
+        AccessError: as `find`; or it was observed, and `who` may not see leads.
         UsageError: code `not_found`: the case has no such conversation.
     """
     require(tx, who, Permission.CONVERSATIONS_READ, case_id)
@@ -162,6 +164,8 @@ def one(tx: Connection, who: Principal, case_id: CaseId, conversation_id: int) -
     row = tx.execute(asked).one_or_none()
     if row is None:
         raise UsageError("there is no such conversation in this case", code="not_found")
+    if row.format == OBSERVED:
+        require(tx, who, Permission.LEADS, case_id)
     return _info(row)
 
 
@@ -180,11 +184,26 @@ def following(
     )
     found: int | None = tx.execute(
         select(Conversation.id)
-        .where(Conversation.case_id == case_id, *_conditions("undecided"), after)
+        .where(*visible(who, case_id), *_conditions("undecided"), after)
         .order_by(Conversation.points.desc(), Conversation.id.desc())
         .limit(1)
     ).scalar_one_or_none()
     return found
+
+
+def visible(who: Principal, case_id: CaseId) -> list[ColumnElement[bool]]:
+    """Return which conversations of a case `who` may know of, given that it may read any."""
+    formats = _formats(who)
+    if not formats:
+        return [Conversation.case_id == case_id]
+    sources = select(ChatImport.id).where(ChatImport.case_id == case_id, *formats)
+    return [Conversation.case_id == case_id, Conversation.import_id.in_(sources)]
+
+
+def _formats(who: Principal) -> list[ColumnElement[bool]]:
+    if who.via is Via.BREAK_GLASS or allows(who, Permission.LEADS):
+        return []
+    return [ChatImport.format != OBSERVED]
 
 
 def _asked() -> Any:

@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import Connection, Row, or_, select
 
 from tutela.observation.conversation_model import Counted, FileNamed, ReasonKept, Sealed
-from tutela.observation.conversations import message_place
+from tutela.observation.conversation_places import message_place
 from tutela.observation.sealing import WeekKey, Words
 from tutela.store.tables.chat import ConversationMessage
 
@@ -175,15 +175,34 @@ def _fold(first: int, last: int) -> Fold:
 
 
 def within(opened: Iterable[Span], messages: int) -> tuple[Span, ...]:
-    """Return spans that lie in the conversation, joined, and together at most `MOST_OPENED`."""
-    room, found = MOST_OPENED, []
-    for first, last in joined(opened):
-        start = max(first, 0)
-        end = min(last, messages - 1, start + room - 1)
-        if start <= end:
-            found.append((start, end))
-            room -= end - start + 1
-    return tuple(found)
+    """Return spans that lie in the conversation, joined, and together at most `MOST_OPENED` lines.
+
+    Those that were opened last come last in `opened` and have room first. Of the one that is too
+    long for what is left, lines stay that are nearest to the last.
+    """
+    room = MOST_OPENED
+    found: list[Span] = []
+    valid = clipped(opened, messages)
+    for first, last in reversed(valid):
+        if not room:
+            break
+        start, end = first, min(last, first + room - 1)
+        if found and first < found[0][0]:  # what was read before the last
+            start, end = max(first, last - room + 1), last
+        found.append((start, end))
+        room -= end - start + 1
+    return tuple(joined(found))
+
+
+def clipped(opened: Iterable[Span], messages: int) -> list[Span]:
+    """Return the parts of spans that lie in a conversation, in the same order."""
+    valid = [(max(first, 0), min(last, messages - 1)) for first, last in opened]
+    return [(first, last) for first, last in valid if first <= last]
+
+
+def size(spans: Iterable[Span]) -> int:
+    """Return how many lines spans hold."""
+    return sum(last - first + 1 for first, last in joined(spans))
 
 
 def joined(spans: Iterable[Span]) -> list[Span]:

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+OBSERVED: Final = "observed"  # the format of what a crawl read of sites
 NOBODY: Final = -1  # the number of a speaker who was addressed and never spoke
 
 

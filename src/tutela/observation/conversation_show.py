@@ -21,14 +21,20 @@ from tutela.core.ids import CaseId
 from tutela.core.principal import Principal
 from tutela.observation import conversation_find
 from tutela.observation.conversation_find import ConversationInfo
-from tutela.observation.conversation_lines import Fold, Line, Span, folded, joined, lines_of, within
-from tutela.observation.conversation_model import NOBODY, Counted, ReasonKept, State
-from tutela.observation.conversation_scores import reasons_of
-from tutela.observation.conversations import (
-    import_place,
-    name_place,
-    speaker_place,
+from tutela.observation.conversation_lines import (
+    Fold,
+    Line,
+    Span,
+    clipped,
+    folded,
+    joined,
+    lines_of,
+    size,
+    within,
 )
+from tutela.observation.conversation_model import NOBODY, Counted, ReasonKept, State
+from tutela.observation.conversation_places import import_place, name_place, speaker_place
+from tutela.observation.conversation_scores import reasons_of
 from tutela.observation.sealing import WeekKey, Words
 from tutela.store.tables.chat import (
     ChatImport,
@@ -69,7 +75,10 @@ class Speaker(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
-    """A conversation as it is shown; `title` and `source` are empty until names are revealed."""
+    """A conversation as it is shown; `title` and `source` are empty until names are revealed.
+
+    `closed` is how many lines that are wanted were folded again, to make room for later ones.
+    """
 
     info: ConversationInfo
     pairs: tuple[PairShown, ...]
@@ -77,6 +86,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[Line | Fold, ...]
     opened: tuple[Span, ...]
     revealed: bool
+    closed: int = 0
     title: str = ""
     source: str = ""
 
@@ -85,7 +95,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """What of a conversation is wanted.
 
     Attributes:
-        opened: Lines of folds, beside those that counted.
+        opened: Lines of folds, beside those that counted, those that were opened last at the end.
         names: Why names are needed; empty for masked ones.
         around: Lines before and after each that counted.
     """
@@ -145,6 +155,7 @@ def show(  # noqa: PLR0913, PLR0917 what of which conversation, for whom, opened
         lines=tuple(folded(lines, info.messages)),
         opened=opened,
         revealed=bool(wanted.names),
+        closed=size(clipped(wanted.opened, info.messages)) - size(opened),
         title=title,
         source=source,
     )

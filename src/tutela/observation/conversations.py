@@ -13,6 +13,7 @@ memory of a source is bounded: conversations that were not seen for long are loo
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from tutela.access.authorise import require
 from tutela.access.model import Permission
@@ -30,14 +31,21 @@ from tutela.casework.among import among
 from tutela.core.errors import UsageError
 from tutela.core.ids import CaseId
 from tutela.core.principal import Principal
-from tutela.observation import plain
+from tutela.observation import conversation_again, conversation_ending, plain
 from tutela.observation.conversation_model import (
+    OBSERVED,
+    UNDECIDED,
     Measure,
     Origin,
     ScoreKept,
     Sealed,
     Spoken,
-    State,
+)
+from tutela.observation.conversation_places import (
+    import_place,
+    message_place,
+    name_place,
+    speaker_place,
 )
 from tutela.observation.conversation_scores import rows_of
 from tutela.observation.sealing import WeekKey, Words
@@ -56,6 +64,7 @@ MOST_SPEAKERS: Final = 500_000  # of all those together
 MOST_REPLIES: Final = 100_000  # messages that may still be answered
 ID_CHARACTERS: Final = 500  # of a message that may be answered
 TROUBLE_CHARACTERS: Final = 200
+Numbers = Mapping[tuple[str, str], int]  # of messages, by conversation and key of the post
 _encode = msgspec.json.Encoder().encode
 
 
@@ -73,20 +82,40 @@ class _Open:
 
 
 class Keeping:
-    """Keeps one source; not for several threads. After a transaction was undone, begin anew."""
+    """Keeps one source; not for several threads. After a transaction was undone, begin anew.
 
-    def __init__(self, import_id: int, case_id: CaseId, key: WeekKey) -> None:
-        self.import_id, self.case_id = import_id, case_id
-        self._key = key
+    `continued` says that some of it was there. Of what was `observed` messages that are there keep
+    their numbers, whatever is read between them later; others come behind them.
+    """
+
+    def __init__(  # noqa: PLR0913 which source, by whose hand, and how it goes on
+        self,
+        import_id: int,
+        case_id: CaseId,
+        key: WeekKey,
+        who: Principal,
+        *,
+        continued: bool = False,
+        observed: bool = False,
+    ) -> None:
+        self.import_id, self.case_id, self.continued = import_id, case_id, continued
+        self._key, self._who, self._observed = key, who, observed
+        self._since: dict[int, int] = {}  # messages of decided ones, before this reading
         self._open: OrderedDict[str, _Open] = OrderedDict()
         self._speakers = 0
         self._replies: OrderedDict[tuple[int, str], int] = OrderedDict()
 
     def messages(self, tx: Connection, some: Sequence[Spoken]) -> int:
-        """Keep messages, in the order of their source, and return how many. Asks no permission."""
+        """Keep messages, in the order of their source, and return how many. Asks no permission.
+
+        Raises:
+            ConflictError: what was observed is being kept by somebody else as well.
+        """
         if not some:
             return 0
         touched = self._opened(tx, _names(some))
+        if self._observed:
+            some = self._unknown(tx, touched, some)
         speakers: list[dict[str, Any]] = []
         rows = [self._message(touched[one.conversation], one, speakers) for one in some]
         insert_rows(tx, ConversationSpeaker, speakers, ignore_existing=True)
@@ -100,7 +129,8 @@ class Keeping:
     ) -> int:
         """Keep what conversations of this source add up to, in place of what they did before.
 
-        Asks no permission. What people decided of them stays as it is.
+        Asks no permission. What people decided of them stays as it is, but where what was observed
+        shows new signs: that is open again.
 
         Raises:
             UsageError: code `not_found`: no message of a conversation was kept.
@@ -109,6 +139,9 @@ class Keeping:
             return 0
         touched = self._opened(tx, _names(some), new=False)
         ids = [one.id for one in touched.values()]
+        if self._observed:
+            scored = {touched[one.conversation].id: one for one in some}
+            conversation_again.reopen(tx, self._who, self.case_id, scored, self._since, measure)
         tx.execute(delete(ConversationPair).where(among(tx, ConversationPair.conversation_id, ids)))
         heads: list[dict[str, Any]] = []
         pairs: list[dict[str, Any]] = []
@@ -137,31 +170,44 @@ class Keeping:
         Raises:
             UsageError: the case was closed or deleted meanwhile.
         """
-        of_it = Conversation.import_id == self.import_id
-        counted = tx.execute(
-            select(func.count(), func.coalesce(func.sum(Conversation.messages), 0)).where(of_it)
-        ).one()
-        alerts = select(func.count()).where(of_it, Conversation.alert.is_(True))
-        alerted = tx.execute(alerts).scalar_one()
-        told = {"conversations": int(counted[0]), "messages": int(counted[1])}
-        tx.execute(
-            update(ChatImport)
-            .where(ChatImport.id == self.import_id)
-            .values(ended_at=moment, left=dict(left), **told)
-        )
+        conversation_ending.end(tx, self.import_id, left, moment)
         cases.stay_open(tx, self.case_id)
-        subject, case = f"chat-import:{self.import_id}", int(self.case_id)
-        facts: dict[str, log.Value] = {"case": case, **told, "left": dict(left)}
-        scored: dict[str, log.Value] = {"case": case, "conversations": told["conversations"]}
-        scored |= {"alerts": alerted, "parts": measure.sha256.hex()}
-        log.record_many(
-            tx,
-            who,
-            [
-                log.Event("conversations.imported", subject, facts),
-                log.Event("conversations.scored", subject, scored),
-            ],
-        )
+        conversation_ending.told(tx, who, self.case_id, self.import_id)
+        self.rescored(tx, measure)
+
+    def cut_off(self, tx: Connection, left: Mapping[str, int]) -> None:
+        """Say what was left out so far of a source that could not be read to its end."""
+        conversation_ending.cut_off(tx, self.import_id, left)
+
+    def rescored(self, tx: Connection, measure: Measure) -> None:
+        """Say that conversations of this source were put in order; it is logged."""
+        conversation_ending.scored(tx, self._who, self.case_id, self.import_id, measure)
+
+    def numbers(self, tx: Connection, asked: Mapping[str, Collection[str]]) -> Numbers:
+        """Return by which number each conversation has posts, by their keys."""
+        if not asked:
+            return {}
+        touched = self._opened(tx, asked, new=False)
+        by_id = {one.id: name for name, one in touched.items()}
+        wanted = {one.id: asked[name] for name, one in touched.items()}
+        found = conversation_again.numbers(tx, wanted)
+        return {(by_id[number], key): place for (number, key), place in found.items()}
+
+    def _unknown(
+        self, tx: Connection, touched: Mapping[str, _Open], some: Sequence[Spoken]
+    ) -> list[Spoken]:
+        """Return messages whose posts are not there yet; those that are may still be answered."""
+        conversation_again.undisturbed(tx, {one.id: one.count for one in touched.values()})
+        posts = [one.post for one in some if one.post is not None]
+        there = conversation_again.places(tx, [one.id for one in touched.values()], posts)
+        found = []
+        for one in some:
+            place = None if one.post is None else there.get(one.post)
+            if place is None:
+                found.append(one)
+            else:
+                self._answerable(place[0], one.id, place[1])
+        return found
 
     def _opened(
         self, tx: Connection, wanted: Collection[str], *, new: bool = True
@@ -202,6 +248,9 @@ class Keeping:
             )
             for row in rows
         }
+        for row in rows:
+            if row.state not in UNDECIDED:
+                self._since.setdefault(row.id, row.messages)
         counts = {row.id: row.speakers for row in rows}
         spoken = select(ConversationSpeaker.__table__).where(
             among(tx, ConversationSpeaker.conversation_id, found)
@@ -223,21 +272,9 @@ class Keeping:
                 "text_key_id": self._key.id,
                 "tag": tag,
                 "name": self._key.seal(plain.text(tags[tag]), name_place(self.import_id, tag)),
-                "speakers": 0,
-                "messages": 0,
-                "first_at": None,
-                "last_at": None,
+                **conversation_ending.EMPTY,
                 "troubles": {},
-                "points": 0.0,
-                "point": 0.0,
-                "alert": False,
                 "signs": [],
-                "parts_sha256": b"",
-                "scored_at": None,
-                "state": State.OPEN.value,
-                "handed_to": None,
-                "decided_by": None,
-                "decided_at": None,
             }
             for tag in missing
         ]
@@ -255,10 +292,7 @@ class Keeping:
             there.last = one.at if there.last is None else max(there.last, one.at)
         there.troubles.update(one.troubles)
         replies_to = self._replies.get((there.id, one.replies_to)) if one.replies_to else None
-        if len(one.id) <= ID_CHARACTERS:
-            self._replies[there.id, one.id] = number
-            if len(self._replies) > MOST_REPLIES:
-                self._replies.popitem(last=False)
+        self._answerable(there.id, one.id, number)
         sealed = None
         if one.post is None:
             sealed = self._key.seal(_sealed(one), message_place(there.id, number))
@@ -277,6 +311,12 @@ class Keeping:
             "sealed": sealed,
             "post_id": one.post,
         }
+
+    def _answerable(self, conversation_id: int, key: str, number: int) -> None:
+        if len(key) <= ID_CHARACTERS:
+            self._replies[conversation_id, key] = number
+            if len(self._replies) > MOST_REPLIES:
+                self._replies.popitem(last=False)
 
     def _speaker(self, there: _Open, one: Spoken, speakers: list[dict[str, Any]]) -> int | None:
         if not one.author:
@@ -317,6 +357,9 @@ def begin(  # noqa: PLR0913, PLR0917 what is read into which case, by whom, when
 ) -> Keeping | None:
     """Begin to keep a source, or begin anew where it was cut off; None if all of it is there.
 
+    What was observed goes on for as long as the words of the week in which it was begun last: it is
+    never all there. After that it is begun again, under another SHA-256.
+
     Call `words.committed` after the commit, as `observation.keep.pages` says.
 
     Raises:
@@ -326,21 +369,23 @@ def begin(  # noqa: PLR0913, PLR0917 what is read into which case, by whom, when
     """
     require(tx, who, Permission.CONVERSATIONS_WORK, case_id)
     case = cases.working(tx, case_id)
-    there = tx.execute(
-        select(ChatImport.id, ChatImport.text_key_id, ChatImport.ended_at)
-        .where(ChatImport.case_id == case_id, ChatImport.sha256 == origin.sha256)
-        .with_for_update()
-    ).one_or_none()
+    sha256, observed = origin.sha256, origin.format == OBSERVED
+    there = _there(tx, case_id, sha256)
+    while observed and there is not None and words.lasting(tx, there.text_key_id) is None:
+        sha256 = hashlib.sha256(sha256).digest()
+        there = _there(tx, case_id, sha256)
     if there is not None:
-        return None if there.ended_at is not None else _again(tx, words, case_id, there)
+        if there.ended_at is not None and not observed:
+            return None
+        return _again(tx, words, who, case_id, there, observed=observed)
     key = words.key(tx, case_id, SOURCE, moment, origin.keep)
-    name = key.seal(plain.text(origin.name), import_place(case_id, origin.sha256))
+    name = key.seal(plain.text(origin.name), import_place(case_id, sha256))
     made = tx.execute(
         insert(ChatImport)
         .values(
             case_id=case_id,
             format=origin.format,
-            sha256=origin.sha256,
+            sha256=sha256,
             name=name,
             authority_id=case.authority.id,
             text_key_id=key.id,
@@ -361,9 +406,9 @@ def begin(  # noqa: PLR0913, PLR0917 what is read into which case, by whom, when
         f"chat-import:{made}",
         case=int(case_id),
         format=origin.format,
-        sha256=origin.sha256.hex(),
+        sha256=sha256.hex(),
     )
-    return Keeping(made, case_id, key)
+    return Keeping(made, case_id, key, who, observed=observed)
 
 
 def known(
@@ -386,7 +431,7 @@ def known(
     ).one_or_none()
     if there is None:
         return None
-    return Keeping(there.id, case_id, _lasting(tx, words, there.text_key_id))
+    return Keeping(there.id, case_id, _lasting(tx, words, there.text_key_id), who)
 
 
 def _lasting(tx: Connection, words: Words, key_id: int) -> WeekKey:
@@ -396,35 +441,29 @@ def _lasting(tx: Connection, words: Words, key_id: int) -> WeekKey:
     return key
 
 
-def _again(tx: Connection, words: Words, case_id: CaseId, there: Any) -> Keeping:
-    """Begin a source anew: what was kept of it is met again at the same places."""
+def _there(tx: Connection, case_id: CaseId, sha256: bytes) -> Any:
+    asked = select(ChatImport.id, ChatImport.text_key_id, ChatImport.ended_at, ChatImport.format)
+    of_it = (ChatImport.case_id == case_id, ChatImport.sha256 == sha256)
+    return tx.execute(asked.where(*of_it).with_for_update()).one_or_none()
+
+
+def _again(  # noqa: PLR0913 what goes on, in which case, by whose hand
+    tx: Connection, words: Words, who: Principal, case_id: CaseId, there: Any, *, observed: bool
+) -> Keeping:
+    """Begin a source anew: what was kept of it is met again at the same places.
+
+    Between posts others may come to light, so what was observed stays as it is, and goes on.
+    """
     key = _lasting(tx, words, there.text_key_id)
-    tx.execute(
-        update(Conversation)
-        .where(Conversation.import_id == there.id)
-        .values(speakers=0, messages=0, first_at=None, last_at=None, troubles={})
-    )
-    return Keeping(there.id, case_id, key)
-
-
-def import_place(case_id: int, sha256: bytes) -> bytes:
-    """Return what the name of a source is bound to."""
-    return b"import\0%d\0%s" % (case_id, sha256.hex().encode())
-
-
-def name_place(import_id: int, tag: bytes) -> bytes:
-    """Return what the name of a conversation is bound to."""
-    return b"conversation\0%d\0%s" % (import_id, tag.hex().encode())
-
-
-def speaker_place(conversation_id: int, number: int) -> bytes:
-    """Return what the name of a speaker is bound to."""
-    return b"speaker\0%d\0%d" % (conversation_id, number)
-
-
-def message_place(conversation_id: int, number: int) -> bytes:
-    """Return what a message is bound to."""
-    return b"message\0%d\0%d" % (conversation_id, number)
+    if observed:
+        conversation_ending.continued(tx, who, case_id, there.id)
+    else:
+        tx.execute(
+            update(Conversation)
+            .where(Conversation.import_id == there.id)
+            .values(speakers=0, messages=0, first_at=None, last_at=None, troubles={})
+        )
+    return Keeping(there.id, case_id, key, who, continued=True, observed=observed)
 
 
 def _names(some: Iterable[Spoken] | Iterable[ScoreKept]) -> list[str]:

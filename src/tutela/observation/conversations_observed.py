@@ -91,19 +91,27 @@ def said(
 
 
 def digest(tx: Connection, who: Principal, case_id: CaseId, host: str = "") -> bytes:
-    """Return 32 bytes that stand for the posts that `said` yields: other ones with each new post.
+    """Return 32 bytes that stand for what is read of sites in a case, however much that is.
+
+    So what was read since goes on with the same conversations (`conversations.begin`).
 
     Raises:
         AccessError: as `said`.
     """
     _allowed(tx, who, case_id)
-    asked = (
-        select(func.count(Post.id), func.coalesce(func.max(Post.id), 0))
-        .join(Site, Site.id == Post.site_id)
-        .where(*_of(case_id, host))
-    )
-    count, last = tx.execute(asked).one()
-    return hashlib.sha256(f"observed\0{case_id}\0{host}\0{count}\0{last}".encode()).digest()
+    return hashlib.sha256(f"observed\0{case_id}\0{host}".encode()).digest()
+
+
+def count(tx: Connection, who: Principal, case_id: CaseId, host: str = "") -> int:
+    """Return how many posts `said` yields.
+
+    Raises:
+        AccessError: as `said`.
+    """
+    _allowed(tx, who, case_id)
+    asked = select(func.count(Post.id)).join(Site, Site.id == Post.site_id)
+    found: int = tx.execute(asked.where(*_of(case_id, host))).scalar_one()
+    return found
 
 
 def _allowed(tx: Connection, who: Principal, case_id: CaseId) -> None:

@@ -24,7 +24,7 @@ from tutela.observation import (
     conversation_report,
     conversation_show,
 )
-from tutela.observation.conversation_lines import Fold, Line, Span
+from tutela.observation.conversation_lines import MOST_OPENED, Fold, Line, Span
 from tutela.observation.conversation_model import Verdict
 from tutela.observation.conversation_show import Shown, Wanted, label
 from tutela.observation.sealing import Words
@@ -35,7 +35,7 @@ from tutela.web.routes import changes
 
 PATH = "/cases/{case_id:int}/conversations/{conversation_id:int}"
 EXPORTS = "exports"  # beside the vault, for this user only
-OPEN_CHARACTERS = 500
+OPEN_SPANS = MOST_OPENED + 1
 PAIRS = 3  # shown at once
 TYPES = {"html": "text/html", "jsonl": "application/x-ndjson"}
 
@@ -212,8 +212,10 @@ def _rows(found: Shown) -> list[dict[str, Any]]:
 
 
 def _opened(text: str) -> tuple[Span, ...]:
+    """Return spans of an address that got too long without those that were opened first."""
+    some = text.split(",")[-OPEN_SPANS:] if text else []
     found = []
-    for word in text[:OPEN_CHARACTERS].split(",") if text else []:
+    for word in some:
         first, _, last = word.partition("-")
         if not all(one.isascii() and one.isdigit() and len(one) < 10 for one in (first, last)):
             raise UsageError("lines are opened by their numbers", hint="write them as 3-20,40-60")
