@@ -46,7 +46,7 @@ class Adder:
             self.open.setdefault(one.conversation, []).append(one)
         return []
 
-    def note_known_media(self, conversation, message_id, number, author) -> None:
+    def note_known_media(self, conversation, message_id, number, author, **_: object) -> None:
         self.files.append((conversation, message_id, number, author))
 
     def score(self, conversation: str) -> ConversationScore:

@@ -27,8 +27,15 @@ class Scoring(Protocol):
     def take_many(self, messages: Sequence[Message]) -> object:
         """Take messages in their order."""
 
-    def note_known_media(
-        self, conversation: str, message_id: str, number: int, author: str
+    def note_known_media(  # noqa: PLR0913 all that tells who sent it to whom
+        self,
+        conversation: str,
+        message_id: str,
+        number: int,
+        author: str,
+        *,
+        to: Sequence[str] = (),
+        reply_to: str = "",
     ) -> None:
         """Take note of a file that a hash list has."""
 
@@ -156,6 +163,7 @@ def score(  # noqa: PLR0913 each is one thing that varies
         totals.sources += 1
         for number, made in enumerate(_closed(names, scorer, kept), 1):
             totals.conversations += 1
+            totals.forgotten += made.forgotten
             totals.alerts += made.alert
             points.append(made.points)
             choice.add(made, Ranked(source=place, number=number, score=made))
@@ -210,7 +218,14 @@ def _number(  # noqa: PLR0913, PLR0917 the steps of one loop share all of this
         totals.files += answer is not None
         if answer:
             totals.known += 1
-            scorer.note_known_media(message.conversation, message.id, number, message.author)
+            scorer.note_known_media(
+                message.conversation,
+                message.id,
+                number,
+                message.author,
+                to=message.to,
+                reply_to=message.reply_to,
+            )
 
 
 def messages_of(source: Of, read: Read[Of], wanted: Iterable[str]) -> Iterator[tuple[int, Message]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
@@ -23,6 +25,11 @@ from tutela.observation.conversation_model import Measure, Origin
 from tutela.scan.hasher import Hasher
 
 _TOGETHER: Final = 512
+_SAID: Final = {
+    "already": "in the case already, and scored the same",
+    "rescored": "in the case already; it has the new scores now",
+    "continued": "goes on in the case",
+}
 
 
 class Observed(msgspec.Struct):
@@ -67,26 +74,35 @@ def reading(
 
 
 def _observed(source: Observed, desk: Desk) -> Iterator[list[Message | Left]]:
-    """Yield what a crawl read. The rows are had at once: they are written to while we read."""
+    """Yield what a crawl read, as long as it is asked for."""
     with desk.database.read() as tx:
-        rows = list(keeping.observed(tx, desk))
-    for start in range(0, len(rows), _TOGETHER):
-        some = rows[start : start + _TOGETHER]
-        source.posts = tuple(post for _, post in some)
-        yield [message for message, _ in some]
+        rows = keeping.observed(tx, desk)
+        while some := list(itertools.islice(rows, _TOGETHER)):
+            source.posts = tuple(post for _, post in some)
+            yield [message for message, _ in some]
 
 
-class _KeptObserved:
-    """Keeps messages by the posts that have their words."""
+class _Taking:
+    """Takes a source into a case, and says aside what came of that."""
 
-    def __init__(self, source: Observed, keeper: Keeper) -> None:
+    def __init__(self, source: Of, keeper: Keeper) -> None:
         self._source = source
         self._keeper = keeper
         self.scored = keeper.scored
-        self.end = keeper.end
 
     def take(self, some: Sequence[Message | Left]) -> None:
-        self._keeper.take(some, self._source.posts)
+        posts = self._source.posts if isinstance(self._source, Observed) else ()
+        self._keeper.take(some, posts)
+
+    def end(self) -> None:
+        self._keeper.end()
+        if said := _SAID.get(self._keeper.note):
+            print(f"{self._source.name}: {said}", file=sys.stderr)
+        if self._keeper.broken:
+            print(
+                f"{self._source.name}: cut off ({self._keeper.broken}); it is read again next time",
+                file=sys.stderr,
+            )
 
 
 def keep(desk: Desk, days: int, measure: Measure) -> Callable[[Of], run.Kept]:
@@ -104,11 +120,11 @@ def keep(desk: Desk, days: int, measure: Measure) -> Callable[[Of], run.Kept]:
             origin = Origin(
                 name=source.name, format=source.format, sha256=digest_of(source), keep=time
             )
-            return Keeper(desk, origin, measure)
+            return _Taking(source, Keeper(desk, origin, measure))
         with desk.database.read() as tx:
             digest = conversations_observed.digest(tx, desk.who, desk.case_id)
         origin = Origin(name=source.name, format=keeping.OBSERVED, sha256=digest, keep=time)
-        return _KeptObserved(source, Keeper(desk, origin, measure))
+        return _Taking(source, Keeper(desk, origin, measure))
 
     return kept
 
