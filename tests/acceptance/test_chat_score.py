@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 import shutil
@@ -122,12 +124,19 @@ def test_rows_say_where_every_sign_was_and_totals_add_up(home: Installed, export
     top = talks[0]
     assert top["alert"]
     assert {"picture", "secrecy", "alone"} <= set(top["signs"])
-    said = [one for reason in top["reasons"] for one in reason["messages"]]
+    said = [
+        one for pair in top["pairs"] for reason in pair["reasons"] for one in reason["messages"]
+    ]
     assert all("text" in one for one in said)
     quiet = rows(home.run("chat", "score", exports, "--no-text", *words).stdout)[0]
     assert not any(
-        "text" in one for row in quiet for reason in row["reasons"] for one in reason["messages"]
+        "text" in one
+        for row in quiet
+        for pair in row["pairs"]
+        for reason in pair["reasons"]
+        for one in reason["messages"]
     )
+    assert not any(row["conversation"] for row in quiet), "they are numbered"
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["folder", "archive"])
@@ -152,6 +161,20 @@ def test_harmless_traffic_says_what_a_budget_means(home: Installed, exports: Pat
     assert budget["harmless"] == 30
     assert budget["false_rate"] == 0.0
     assert 0.05 < budget["false_rate_most"] < 0.13, "three in thirty cannot be ruled out"
+
+
+def test_csv_has_conversations_and_the_rest_is_said_aside(home: Installed, exports: Path):
+    done = home.run("chat", "score", exports, "--budget", 2, "--format", "csv", *BASIS)
+    (row,) = csv.DictReader(io.StringIO(done.stdout))
+    assert (row["type"], row["alert"]) == ("conversation", "true")
+    assert "warrant W 12" in done.stderr
+    assert "no data" in done.stderr
+
+
+def test_the_same_traffic_comes_as_far_as_itself(home: Installed, exports: Path):
+    words = ("--budget", 1, "--harmless", exports, "--zone", "Asia/Tokyo", "--format", "jsonl")
+    _, budget, _ = rows(home.run("chat", "score", exports, *words, *BASIS).stdout)
+    assert budget["false_alerts"] >= 1
 
 
 def test_a_case_keeps_them_and_the_browser_shows_them(home: Installed, exports: Path):

@@ -117,7 +117,9 @@ def test_files_are_looked_up_with_the_number_of_their_message():
     ref = MediaRef(name="a.jpg")
     pieces = (*said("x", "hi"), *said("y", "hi"), *said("x", "look", media=(ref,)))
     scorer = Adder()
-    result = run.score([Pile("one", pieces)], read, scorer, 1, is_known=lambda _, _ref: True)
+    result = run.score(
+        [Pile("one", pieces)], read, scorer, 1, known=lambda _, refs: [True for _ in refs]
+    )
     assert scorer.files == [("x", "m0", 1, "a")]
     assert (result.totals.files, result.totals.known) == (1, 1)
 

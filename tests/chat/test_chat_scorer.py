@@ -89,7 +89,7 @@ def test_an_adult_is_told_from_a_minor():
 
 def test_a_sentence_over_several_messages_is_read():
     assert reasons(scored("b: hi", "a: how", "a: old", "a: are u")) == {Sign.AGE}
-    assert not reasons(scored("b: turn on", "a: cam"))
+    assert not reasons(scored("b: how", "a: old"))
 
 
 def test_me_too_after_an_age_makes_a_peer():

@@ -51,7 +51,7 @@ class Kept(Protocol):
 
 Of = TypeVar("Of")
 Read = Callable[[Of], Iterator[Sequence[Piece]]]
-IsKnown = Callable[[Of, MediaRef], bool | None]
+Known = Callable[[Of, Sequence[MediaRef]], Sequence[bool | None]]
 Keep = Callable[[Of], Kept]
 
 
@@ -60,10 +60,12 @@ class Ranked(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         source: In which it lies, by its place among the sources.
+        number: Its place in its source, from 1 on.
         score: What it adds up to.
     """
 
     source: int
+    number: int
     score: ConversationScore
 
 
@@ -74,6 +76,7 @@ class Totals(msgspec.Struct, kw_only=True):
         sources: How many were read.
         messages: How many messages.
         conversations: How many conversations.
+        forgotten: Those of which something was forgotten, because too many were open at once.
         left: Entries left out, by reason.
         troubles: Messages that were repaired, by what was wrong with them.
         alerts: Conversations at the point or above it that the rule lets alert.
@@ -85,6 +88,7 @@ class Totals(msgspec.Struct, kw_only=True):
     sources: int = 0
     messages: int = 0
     conversations: int = 0
+    forgotten: int = 0
     left: Counter[str] = msgspec.field(default_factory=Counter)
     troubles: Counter[str] = msgspec.field(default_factory=Counter)
     alerts: int = 0
@@ -107,13 +111,20 @@ class Result(msgspec.Struct, kw_only=True):
     totals: Totals
 
 
+class Calm(msgspec.Struct, kw_only=True):
+    """The operator's own harmless traffic: points of each conversation, and what was not read."""
+
+    points: list[float] = msgspec.field(default_factory=list)
+    left: Counter[str] = msgspec.field(default_factory=Counter)
+
+
 def score(  # noqa: PLR0913 each is one thing that varies
     sources: Sequence[Of],
     read: Read[Of],
     scorer: Scoring,
     budget: int,
     *,
-    is_known: IsKnown[Of] | None = None,
+    known: Known[Of] | None = None,
     keep: Keep[Of] | None = None,
     watch: Callable[[Totals], None] = lambda _totals: None,
 ) -> Result:
@@ -124,8 +135,8 @@ def score(  # noqa: PLR0913 each is one thing that varies
         read: Reads a source, in pieces.
         scorer: Takes messages; empty, and empty again afterwards.
         budget: How many conversations people can read.
-        is_known: Says whether a hash list has a file of a message, None where it cannot be told;
-            None itself where there are no lists.
+        known: Says of files of messages whether a hash list has them, None where it cannot be
+            told; None itself where there are no lists.
         keep: Gives what takes a source into a case.
         watch: Told of the totals now and then.
     """
@@ -140,14 +151,14 @@ def score(  # noqa: PLR0913 each is one thing that varies
                 kept.take(pieces)
             messages = _sorted_out(pieces, totals)
             scorer.take_many(messages)
-            _number(source, messages, names, scorer, is_known, totals)
+            _number(source, messages, names, scorer, known, totals)
             watch(totals)
         totals.sources += 1
-        for made in _closed(names, scorer, kept):
+        for number, made in enumerate(_closed(names, scorer, kept), 1):
             totals.conversations += 1
             totals.alerts += made.alert
             points.append(made.points)
-            choice.add(made, Ranked(source=place, score=made))
+            choice.add(made, Ranked(source=place, number=number, score=made))
         watch(totals)
     return Result(chosen=choice.made(), points=points, totals=totals)
 
@@ -182,22 +193,24 @@ def _number(  # noqa: PLR0913, PLR0917 the steps of one loop share all of this
     messages: Sequence[Message],
     names: dict[str, int],
     scorer: Scoring,
-    is_known: IsKnown[Of] | None,
+    known: Known[Of] | None,
     totals: Totals,
 ) -> None:
     """Count messages by conversation, and look their files up."""
+    carriers: list[tuple[Message, int, MediaRef]] = []
     for message in messages:
         number = names.get(message.conversation, 0)
         names[message.conversation] = number + 1
-        if is_known is None:
-            continue
-        for ref in message.media:
-            known = is_known(source, ref)
-            totals.missing += known is None
-            totals.files += known is not None
-            if known:
-                totals.known += 1
-                scorer.note_known_media(message.conversation, message.id, number, message.author)
+        carriers += [(message, number, ref) for ref in message.media]
+    if known is None or not carriers:
+        return
+    answers = known(source, [ref for _, _, ref in carriers])
+    for (message, number, _), answer in zip(carriers, answers, strict=True):
+        totals.missing += answer is None
+        totals.files += answer is not None
+        if answer:
+            totals.known += 1
+            scorer.note_known_media(message.conversation, message.id, number, message.author)
 
 
 def messages_of(source: Of, read: Read[Of], wanted: Iterable[str]) -> Iterator[tuple[int, Message]]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from tutela.chat.budget import Chosen, false_alerts
-from tutela.chat.model import ConversationScore, PairScore, stage
-from tutela.chat.run import Ranked, Totals
+from tutela.chat.model import ConversationScore, PairScore, Reason, stage
+from tutela.chat.run import Calm, Ranked, Totals
 
 VERSION: Final = 1
 COLUMNS: Final = (
-    *("v", "type", "rank", "source", "conversation", "points", "alert", "messages", "speakers"),
-    *("author", "other", "probability", "signs", "against", "crossed_at", "reasons"),
+    *("v", "type", "rank", "source", "number", "conversation", "points", "alert"),
+    *("messages", "speakers", "signs", "pairs"),
 )
 WARNING: Final = (
     "Signs of risk order this list. They prove nothing and say nothing of what a person is: "
@@ -32,35 +32,30 @@ def conversation(
     *,
     names: bool,
 ) -> dict[str, Any]:
-    """Return the row of a conversation.
+    """Return the row of a conversation; the pair that it stands there for comes first.
 
     Args:
         rank: From 1 on.
         ranked: What it adds up to.
         source: What its source is called.
         lines: Words of the lines that counted, by number; None where none are shown.
-        names: Whether speakers are named as the export does, rather than numbered.
+        names: Whether conversation and speakers are named as the export does, not numbered.
     """
     score = ranked.score
-    pair = score.pairs[0]
     called = _called(score, names=names)
     return {
         "v": VERSION,
         "type": "conversation",
         "rank": rank,
         "source": source,
-        "conversation": score.conversation,
+        "number": ranked.number,
+        "conversation": score.conversation if names else "",
         "points": round(score.points, 2),
         "alert": score.alert,
         "messages": score.messages,
         "speakers": score.speakers,
-        "author": called[pair.author],
-        "other": called[pair.other],
-        "probability": pair.probability,
-        "signs": [reason.sign.value for reason in pair.reasons],
-        "against": list(pair.against),
-        "crossed_at": pair.crossed_at,
-        "reasons": [row for one in score.pairs[:_PAIRS] for row in _reasons(one, called, lines)],
+        "signs": [reason.sign.value for reason in score.pairs[0].reasons],
+        "pairs": [_pair(pair, called, lines) for pair in score.pairs[:_PAIRS]],
     }
 
 
@@ -70,30 +65,38 @@ def _called(score: ConversationScore, *, names: bool) -> dict[str, str]:
     return {one: one if names else f"speaker {place}" for place, one in enumerate(ids, 1)}
 
 
-def _reasons(
+def _pair(
     pair: PairScore, called: Mapping[str, str], lines: Mapping[int, str] | None
-) -> Iterator[dict[str, Any]]:
-    for reason in pair.reasons:
-        row: dict[str, Any] = {
-            "author": called[pair.author],
-            "other": called[pair.other],
-            "sign": reason.sign.value,
-            "stage": stage(reason.sign).value,
-            "points": round(reason.points, 2),
-            "count": reason.count,
-            "messages": [
-                {
-                    "number": shown.number,
-                    "id": shown.message,
-                    "rule": shown.rule,
-                    "start": shown.start,
-                    "end": shown.end,
-                }
-                | ({} if lines is None else {"text": lines.get(shown.number, "")})
-                for shown in reason.shown
-            ],
-        }
-        yield row
+) -> dict[str, Any]:
+    return {
+        "author": called[pair.author],
+        "other": called[pair.other],
+        "points": round(pair.points, 2),
+        "may_alert": pair.may_alert,
+        "crossed_at": pair.crossed_at,
+        "against": list(pair.against),
+        "reasons": [_reason(reason, lines) for reason in pair.reasons],
+    }
+
+
+def _reason(reason: Reason, lines: Mapping[int, str] | None) -> dict[str, Any]:
+    return {
+        "sign": reason.sign.value,
+        "stage": stage(reason.sign).value,
+        "points": round(reason.points, 2),
+        "count": reason.count,
+        "messages": [
+            {
+                "number": shown.number,
+                "id": shown.message,
+                "rule": shown.rule,
+                "start": shown.start,
+                "end": shown.end,
+            }
+            | ({} if lines is None else {"text": lines.get(shown.number, "")})
+            for shown in reason.shown
+        ],
+    }
 
 
 def totals(made: Totals, basis: str, point: float, parts: str) -> dict[str, Any]:
@@ -107,6 +110,7 @@ def totals(made: Totals, basis: str, point: float, parts: str) -> dict[str, Any]
         "sources": made.sources,
         "messages": made.messages,
         "conversations": made.conversations,
+        "forgotten": made.forgotten,
         "alerts": made.alerts,
         "left": dict(sorted(made.left.items())),
         "troubles": dict(sorted(made.troubles.items())),
@@ -116,15 +120,16 @@ def totals(made: Totals, basis: str, point: float, parts: str) -> dict[str, Any]
     }
 
 
-def budget(asked: int, chosen: Chosen[Ranked], harmless: Sequence[float] | None) -> dict[str, Any]:
+def budget(asked: int, chosen: Chosen[Ranked], calm: Calm) -> dict[str, Any]:
     """Return the row of a budget: where it had to stop, and what that means in false alerts.
 
     Args:
         asked: How many conversations people can read.
         chosen: Which they are.
-        harmless: Points of the operator's own harmless traffic; None where there is none.
+        calm: The operator's own harmless traffic.
     """
-    made = false_alerts(harmless or (), chosen.point)
+    made = false_alerts(calm.points, chosen.point)
+    known = bool(made.conversations and chosen.shown)
     return {
         "v": VERSION,
         "type": "budget",
@@ -134,21 +139,23 @@ def budget(asked: int, chosen: Chosen[Ranked], harmless: Sequence[float] | None)
         "tied": chosen.tied,
         "more": chosen.left,
         "harmless": made.conversations,
-        "false_alerts": made.reached if made.conversations else None,
-        "false_rate": made.rate,
-        "false_rate_most": made.upper,
+        "harmless_left": dict(sorted(calm.left.items())),
+        "false_alerts": made.reached if known else None,
+        "false_rate": made.rate if known else None,
+        "false_rate_most": made.upper if known else None,
     }
 
 
 def _budget(row: Mapping[str, Any]) -> Iterator[str]:
     if row["point"] is None:
-        yield "No conversation showed any sign."
-    else:
-        yield (
-            f"Shown {row['shown']:,} of a budget of {row['budget']:,}, down to {row['point']:g} "
-            f"points; {row['more']:,} more have fewer points"
-            + (f", {row['tied']:,} of them as many." if row["tied"] else ".")
-        )
+        some = f"{row['more']:,} conversations show signs" if row["more"] else "none shows any sign"
+        yield f"Shown 0 of a budget of {row['budget']:,}; {some}."
+        return
+    tied = f", {row['tied']:,} of them as many" if row["tied"] else ""
+    yield (
+        f"Shown {row['shown']:,} of a budget of {row['budget']:,}, down to {row['point']:g} "
+        f"points; {row['more']:,} more have no more points{tied}."
+    )
     if not row["harmless"]:
         yield (
             "False alerts that come as far: no data. Name harmless traffic of your own with "
@@ -159,6 +166,8 @@ def _budget(row: Mapping[str, Any]) -> Iterator[str]:
             f"Of your own harmless conversations {row['false_alerts']:,} of {row['harmless']:,} "
             f"come as far; with 95 % confidence no more than {100 * row['false_rate_most']:.2g} %."
         )
+    if row["harmless_left"]:
+        yield "Left out of the harmless traffic: " + _counted(row["harmless_left"]) + "."
 
 
 def line(row: Mapping[str, Any]) -> str:
@@ -169,26 +178,33 @@ def line(row: Mapping[str, Any]) -> str:
 
 def _conversation(row: Mapping[str, Any]) -> Iterator[str]:
     mark = "over the point" if row["alert"] else "below the point"
+    called = f"conversation {row['number']}"
+    if row["conversation"]:
+        called += f" [{_plain(row['conversation'])}]"
     yield (
-        f"{row['rank']:>4}. {row['points']:g} points, {mark}: {_plain(row['source'])} "
-        f"[{_plain(row['conversation'])}], {row['messages']:,} messages, "
-        f"{row['speakers']:,} speakers"
+        f"{row['rank']:>4}. {row['points']:g} points, {mark}: {_plain(row['source'])}, {called}, "
+        f"{row['messages']:,} messages, {row['speakers']:,} speakers"
     )
-    before = None
-    for reason in row["reasons"]:
-        pair = f"{_plain(reason['author'])} towards {_plain(reason['other'])}"
-        if pair != before:
-            yield f"      {pair}"
-            before = pair
+    for pair in row["pairs"]:
+        may = "" if pair["may_alert"] else ", which by itself may not alert"
         yield (
-            f"        {reason['points']:>5.1f}  {reason['sign']} ({reason['stage']}), "
-            f"{_times(reason['count'])}"
+            f"      {_plain(pair['author'])} towards {_plain(pair['other'])}: "
+            f"{pair['points']:g} points{may}"
         )
-        for shown in reason["messages"]:
-            text = _cut(_plain(shown.get("text", "")), shown["start"])
-            yield f"               message {shown['number']}" + (f": {text}" if text else "")
-    if row["against"]:
-        yield f"      speaks against it: {', '.join(row['against'])}"
+        for reason in pair["reasons"]:
+            yield from _reason_lines(reason)
+        if pair["against"]:
+            yield f"        speaks against it: {', '.join(pair['against'])}"
+
+
+def _reason_lines(reason: Mapping[str, Any]) -> Iterator[str]:
+    yield (
+        f"        {reason['points']:>5.1f}  {reason['sign']} ({reason['stage']}), "
+        f"{_times(reason['count'])}"
+    )
+    for shown in reason["messages"]:
+        text = _cut(_plain(shown.get("text", "")), shown["start"])
+        yield f"               message {shown['number']}" + (f": {text}" if text else "")
 
 
 def _total(row: Mapping[str, Any]) -> Iterator[str]:
@@ -198,6 +214,11 @@ def _total(row: Mapping[str, Any]) -> Iterator[str]:
     )
     if row["left"]:
         yield "Left out: " + _counted(row["left"]) + "."
+    if row["forgotten"]:
+        yield (
+            f"Not scored to their end: {row['forgotten']:,} conversations, for there were more at "
+            "once than are kept in mind."
+        )
     if row["troubles"]:
         yield "Repaired: " + _counted(row["troubles"]) + "."
     if row["files"] or row["missing"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,50 +12,35 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import msgspec
 from cyclopts import Parameter
 
 from tutela.casework import case as cases
-from tutela.chat import keeping, run
-from tutela.chat.attached import Attached
-from tutela.chat.keeping import Desk, Keeper
-from tutela.chat.model import Left, MediaRef, Message
+from tutela.chat import run
+from tutela.chat.keeping import Desk
+from tutela.chat.model import Left, Message
 from tutela.chat.reader import Reader
-from tutela.chat.run import Ranked, Result, Totals
+from tutela.chat.run import Calm, Ranked, Totals
 from tutela.chat.scorer import Parts, Scorer
-from tutela.chat.source import Source, digest_of, media_path
-from tutela.chat.sources import sources
 from tutela.chat.weighing import DEFAULT_POINT
 from tutela.cli import chat_rows as rows
-from tutela.cli import output
+from tutela.cli import chat_sources, output
+from tutela.cli.chat_sources import Observed, Of
 from tutela.cli.open import Office, opened
 from tutela.core import settings as core_settings
 from tutela.core.errors import UsageError
 from tutela.core.settings import Settings
 from tutela.evidence.vault import Vault, master_key
 from tutela.hashlist.library import Library
-from tutela.observation import conversations_observed
-from tutela.observation.conversation_model import Measure, Origin
+from tutela.observation.conversation_model import Measure
 from tutela.observation.sealing import Words
 from tutela.scan.hasher import Hasher
 
 _REDRAW_S: Final = 0.25
-_TOGETHER: Final = 512
 _MOST_BUDGET: Final = 100_000
 
 
-class _Observed(msgspec.Struct):
-    """What a crawl of the case has read; `posts` are those of the messages read last."""
-
-    name: str = "observed"
-    posts: tuple[int, ...] = ()
-
-
-_Of = Source | _Observed
-
-
 def score(
-    paths: list[Path],
+    paths: list[Path] | None = None,
     *,
     budget: int = 50,
     case: str = "",
@@ -90,51 +76,86 @@ def score(
         point: From how many points on a conversation counts as an alert.
         no_encoder: Do not compare messages by meaning; much faster, and finds less.
         no_text: Show the places of lines that counted, and never their words.
-        names: Name speakers as the export does, rather than by number.
+        names: Name conversations and speakers as the export does, rather than by number.
         zone: Of times that an export writes without one, such as Europe/Berlin; night is by it.
         format_: text for a person, or rows as jsonl or csv.
         break_glass: Reason to act directly on the database instead of as an account.
         config: Settings file.
     """
-    if not 0 <= budget <= _MOST_BUDGET:
-        raise UsageError(f"a budget is 0 to {_MOST_BUDGET:,} conversations")
-    clock = _zone(zone)
+    clock = _checked(paths, budget, point, zone, observed=observed)
     settings = core_settings.load(config)
     with contextlib.ExitStack() as stack:
         # The confined processes are forked before anything secret is open.
         reader = stack.enter_context(Reader(zone=clock))
-        # Files in archives are had by a reader of their own, while another reads what names them.
-        files = stack.enter_context(Reader()) if _has_lists(settings) else None
-        hasher = stack.enter_context(Hasher()) if _has_lists(settings) else None
+        look_up = _look_up(settings, stack)
         office = stack.enter_context(opened(config, break_glass=break_glass)) if case else None
         basis = _basis(office, settings, case, legal_basis, observed=observed)
         parts = Parts.shipped(encoder=not no_encoder)
         ahead = datetime.now(clock).utcoffset() or timedelta()
         scorer = Scorer(parts, point=point, offset_min=int(ahead.total_seconds() // 60))
-        found, left = _found(paths, reader)
-        of: list[_Of] = [*found, *([_Observed()] if observed else [])]
+        found, left = chat_sources.found(paths or [], reader)
+        of: list[Of] = [*found, *([Observed()] if observed else [])]
         desk = _desk(office, case, stack) if office else None
+        read = chat_sources.reading(reader, desk)
+        measure = Measure(sha256=bytes.fromhex(parts.digest), point=point)
+        watch = stack.enter_context(_shown())
         result = run.score(
             of,
-            _read(reader, desk),
+            read,
             scorer,
             budget,
-            is_known=_is_known(settings, hasher, files),
-            keep=_keep(desk, settings, parts, point) if desk else None,
-            watch=stack.enter_context(_shown()),
+            known=look_up,
+            keep=chat_sources.keep(desk, settings.crawl.keep_days, measure) if desk else None,
+            watch=watch,
         )
-        result.totals.left.update(left)
-        calm = _harmless(harmless, reader, parts, point) if harmless else None
+        result.totals.left += left
+        calm = _calm(harmless, reader, scorer, look_up) if harmless else Calm()
         show = output.writer(format_, rows.line, rows.COLUMNS)
         if format_ == "text":
             print(rows.WARNING)
-        for row in _conversations(
-            of, _read(reader, desk), result.chosen.shown, text=not no_text, names=names
-        ):
+        first = result.chosen.shown
+        for row in _conversations(of, read, first, text=not no_text, names=names):
             show(row)
-    show(rows.budget(budget, result.chosen, calm))
-    show(rows.totals(result.totals, basis, point, parts.digest))
+    for row in (
+        rows.budget(budget, result.chosen, calm),
+        rows.totals(result.totals, basis, point, parts.digest),
+    ):
+        if format_ == "csv":  # its columns are those of conversations
+            print(rows.line(row), file=sys.stderr)
+        else:
+            show(row)
     return 1 if _is_incomplete(result.totals) else 0
+
+
+def _checked(
+    paths: Sequence[Path] | None, budget: int, point: float, zone: str, *, observed: bool
+) -> ZoneInfo:
+    """Check what was asked for, and return the zone.
+
+    Raises:
+        UsageError: it cannot be done.
+    """
+    if not paths and not observed:
+        raise UsageError("there is nothing to read", hint="name exports or a folder of them")
+    if not 0 <= budget <= _MOST_BUDGET:
+        raise UsageError(f"a budget is 0 to {_MOST_BUDGET:,} conversations")
+    if not (math.isfinite(point) and point > 0):
+        raise UsageError("a point is a number above 0")
+    try:
+        return ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise UsageError(
+            f"there is no time zone {zone}", hint="name one as Europe/Berlin or UTC"
+        ) from error
+
+
+def _look_up(settings: Settings, stack: contextlib.ExitStack) -> run.Known[Of] | None:
+    """Return what looks files up, None where there are no hash lists."""
+    if not (settings.library.path / "library.json").exists():
+        return None
+    files = stack.enter_context(Reader())
+    hasher = stack.enter_context(Hasher())
+    return chat_sources.known(hasher, Library.open(settings.library.path), files)
 
 
 def _basis(
@@ -159,50 +180,6 @@ def _basis(
     return basis
 
 
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise UsageError(
-            f"there is no time zone {name}", hint="name one as Europe/Berlin or UTC"
-        ) from error
-
-
-def _has_lists(settings: Settings) -> bool:
-    return (settings.library.path / "library.json").exists()
-
-
-def _is_known(
-    settings: Settings, hasher: Hasher | None, files: Reader | None
-) -> Callable[[_Of, MediaRef], bool | None] | None:
-    if hasher is None or files is None:
-        return None
-
-    def inside(source: _Of, ref: MediaRef) -> bytes | None:
-        if not isinstance(source, Source):
-            return None
-        return next((data for _, data in files.media(source, [ref])), None)
-
-    return Attached[_Of](hasher, Library.open(settings.library.path), _path_of, inside).is_known
-
-
-def _path_of(source: _Of, ref: MediaRef) -> Path | None:
-    return media_path(source, ref) if isinstance(source, Source) else None
-
-
-def _found(paths: Sequence[Path], reader: Reader) -> tuple[list[Source], dict[str, int]]:
-    """Return the exports below some paths, and how much else there is, by reason."""
-    found: list[Source] = []
-    left: dict[str, int] = {}
-    for path in paths:
-        for one in sources(path, reader):
-            if isinstance(one, Source):
-                found.append(one)
-            else:
-                left[one.reason] = left.get(one.reason, 0) + one.count
-    return found, left
-
-
 def _desk(office: Office, case: str, stack: contextlib.ExitStack) -> Desk:
     with office.database.read() as tx:
         case_id = cases.by_number(tx, office.who, case).id
@@ -210,66 +187,16 @@ def _desk(office: Office, case: str, stack: contextlib.ExitStack) -> Desk:
     return Desk(office.database, Words(stack.enter_context(vault)), office.who, case_id)
 
 
-def _read(reader: Reader, desk: Desk | None) -> Callable[[_Of], Iterator[Sequence[Message | Left]]]:
-    def read(source: _Of) -> Iterator[Sequence[Message | Left]]:
-        if isinstance(source, Source):
-            yield from reader.read(source)
-        elif desk is not None:
-            yield from _observed(source, desk)
-
-    return read
-
-
-def _observed(source: _Observed, desk: Desk) -> Iterator[list[Message | Left]]:
-    """Yield what a crawl read. The rows are had at once: they are written to while we read."""
-    with desk.database.read() as tx:
-        found = list(keeping.observed(tx, desk))
-    for start in range(0, len(found), _TOGETHER):
-        some = found[start : start + _TOGETHER]
-        source.posts = tuple(post for _, post in some)
-        yield [message for message, _ in some]
-
-
-class _KeptObserved:
-    """Keeps messages by the posts that have their words."""
-
-    def __init__(self, source: _Observed, keeper: Keeper) -> None:
-        self._source = source
-        self._keeper = keeper
-        self.scored = keeper.scored
-        self.end = keeper.end
-
-    def take(self, some: Sequence[Message | Left]) -> None:
-        self._keeper.take(some, self._source.posts)
-
-
-def _keep(desk: Desk, settings: Settings, parts: Parts, point: float) -> Callable[[_Of], run.Kept]:
-    measure = Measure(sha256=bytes.fromhex(parts.digest), point=point)
-    days = timedelta(days=settings.crawl.keep_days)
-
-    def keep(source: _Of) -> run.Kept:
-        if isinstance(source, Source):
-            origin = Origin(
-                name=source.name, format=source.format, sha256=digest_of(source), keep=days
-            )
-            return Keeper(desk, origin, measure)
-        with desk.database.read() as tx:
-            digest = conversations_observed.digest(tx, desk.who, desk.case_id)
-        origin = Origin(name=source.name, format=keeping.OBSERVED, sha256=digest, keep=days)
-        return _KeptObserved(source, Keeper(desk, origin, measure))
-
-    return keep
-
-
-def _harmless(path: Path, reader: Reader, parts: Parts, point: float) -> list[float]:
-    """Return the points of harmless conversations."""
-    found, _ = _found([path], reader)
-    return run.score(found, reader.read, Scorer(parts, point=point), 0).points
+def _calm(path: Path, reader: Reader, scorer: Scorer, look_up: run.Known[Of] | None) -> Calm:
+    """Score harmless conversations as the others were."""
+    found, left = chat_sources.found([path], reader)
+    result = run.score(found, reader.read, scorer, 0, known=look_up)
+    return Calm(points=result.points, left=left + result.totals.left)
 
 
 def _conversations(
-    of: Sequence[_Of],
-    read: Callable[[_Of], Iterator[Sequence[Message | Left]]],
+    of: Sequence[Of],
+    read: Callable[[Of], Iterator[Sequence[Message | Left]]],
     first: Sequence[Ranked],
     *,
     text: bool,
@@ -285,7 +212,9 @@ def _conversations(
 
 def _is_incomplete(totals: Totals) -> bool:
     """Tell whether something that may have been a conversation was not read."""
-    return any(reason not in rows.HARMLESS_REASONS for reason in totals.left)
+    return bool(totals.forgotten) or any(
+        reason not in rows.HARMLESS_REASONS for reason in totals.left
+    )
 
 
 @contextlib.contextmanager
@@ -308,6 +237,3 @@ def _shown() -> Iterator[Callable[[Totals], None]]:
         if shown and drawn:
             sys.stderr.write("\r\x1b[2K")
             sys.stderr.flush()
-
-
-__all__ = ["Result", "score"]
