@@ -19,10 +19,9 @@ from tutela.core.errors import SettingsError
 DEFAULT_POINT: Final = 10.0
 """At how many points a conversation is put forward, where nobody chose another point.
 
-Weights run from 1 to 5. Ten is what three distinct signs of middle weight reach with a little
-persistence, what two strong ones reach towards somebody who is stated to be a minor, and what one
-request for a picture to a stated minor reaches exactly (5, doubled). Two weak signs stay below it
-even so. It was fixed before the lexicon was written and before any suite was run, and is not tuned.
+It was fixed before the lexicon was written and before any suite was run, and is not tuned; the
+weights were, on invented dialogues. A request for a picture to a stated minor reaches it exactly
+(5, doubled). Else it takes four or five distinct signs, or fewer that are shown again and again.
 """
 
 SHIPPED: Final = "v1.toml"
