@@ -138,8 +138,7 @@ def _gates(options: Options) -> Iterator[Figure]:
     real = list(chitchat(40 if options.quick else 1))
     found = list(scores(parts, risk))
     hits = [one for one in found if one.alert]
-    calmed = [one.alert for one in scores(parts, harmless)]
-    calm = sum(calmed)
+    calm = sum(one.alert for one in scores(parts, harmless))
     sample = real[:: 1 if options.quick else 10]
     sentinel = Sentinel()
     theirs = [sentinel.score(one.messages) for one in risk]
@@ -155,12 +154,6 @@ def _gates(options: Options) -> Iterator[Figure]:
         recall / peer_recall if peer_recall else None,
         ">= 0.8",
         recall >= 0.8,
-    )
-    unseen = [one.alert for one, of in zip(found, risk, strict=True) if of.unseen]
-    yield Figure(
-        f"the same, of the {len(unseen)} that nobody who tuned the lexicon saw",
-        sum(unseen) / len(unseen),
-        "",
     )
     yield from _by(risk, found)
     quick = sum(_crossed(one) <= WITHIN for one in hits) / max(len(hits), 1)
@@ -180,12 +173,7 @@ def _gates(options: Options) -> Iterator[Figure]:
         "<= 2 %",
         part <= 2,
     )
-    unseen = [alert for alert, of in zip(calmed, harmless, strict=True) if of.unseen]
-    yield Figure(
-        f"the same, of the {len(unseen)} that nobody who tuned the lexicon saw",
-        100 * sum(unseen) / len(unseen),
-        "%",
-    )
+    yield from _fresh(parts, sentinel)
     part = 100 * sum(one.alert for one in scores(parts, real)) / len(real)
     peer = [sentinel.score(one.messages) for one in sample]
     peer_part = 100 * sum(one >= point for one in peer) / len(peer)
@@ -198,6 +186,38 @@ def _gates(options: Options) -> Iterator[Figure]:
         peer_part / part if part else None,
         "<= 0.5 %",
         part <= 0.5,
+    )
+
+
+def _fresh(parts: Parts, sentinel: Sentinel) -> Iterator[Figure]:
+    """Measure dialogues that nobody who tuned anything has read."""
+    fresh = suite("fresh")
+    alerts = {one.conversation: one.alert for one in scores(parts, fresh)}
+    risk = [one for one in fresh if one.asker]
+    calm = [one for one in fresh if not one.asker]
+    false = sum(alerts[one.name] for one in calm)
+    recall = sum(alerts[one.name] for one in risk) / len(risk)
+    theirs = [sentinel.score(one.messages) for one in risk]
+    others = [sentinel.score(one.messages) for one in calm]
+    peer_recall = recall_at(theirs, others, false)
+    part = 100 * false / len(calm)
+    point = sorted(theirs)[int((1 - recall) * len(theirs))]
+    peer_part = 100 * sum(one >= point for one in others) / len(others)
+    yield Figure(
+        f"recall of {len(risk)} risky dialogues that nobody who tunes has read",
+        recall,
+        "",
+        f"{FORMULA}, as many false alerts",
+        peer_recall,
+        recall / peer_recall if peer_recall else None,
+    )
+    yield Figure(
+        f"alerts of {len(calm)} harmless dialogues that nobody who tunes has read",
+        part,
+        "%",
+        f"{FORMULA}, same recall",
+        peer_part,
+        peer_part / part if part else None,
     )
 
 

@@ -1,8 +1,9 @@
 """The suites that decide whether the chat room may be released, as messages.
 
-Both suites were written before the lexicon, by others than who wrote it; their digests are
-committed beside them. Once the lexicon was written its authors read one half of each, those with
-odd numbers, and mended what was missed; the other half they never saw. The third is the
+`risk` and `harmless` were written before the lexicon, by others than who wrote it; its authors then
+read what was missed, and mended it: what they measure is what has been tuned on. `fresh` was
+written by somebody else again, and nobody who tunes has read it: it says what to expect of other
+invented dialogues, and is no gate. Digests of all are committed beside them. The last is the
 `chitchat-dataset` package: real chat of adults, pseudonymous, installed and never copied.
 """
 
@@ -31,14 +32,9 @@ class Dialogue(NamedTuple):
     asker: str | None
     messages: list[Message]
 
-    @property
-    def unseen(self) -> bool:
-        """Whether nobody who tuned the lexicon has read it: half of each suite, even numbers."""
-        return int(self.name.partition("-")[2]) % 2 == 0
-
 
 def suite(name: str) -> list[Dialogue]:
-    """Return a suite, `risk` or `harmless`, after a look at its digest."""
+    """Return a suite, `risk`, `harmless` or `fresh`, after a look at its digest."""
     data = (FOLDER / f"{name}.jsonl").read_bytes()
     digest, file_name = (FOLDER / f"{name}.sha256").read_text().split()
     assert file_name == f"{name}.jsonl"

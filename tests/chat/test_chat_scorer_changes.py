@@ -1,11 +1,20 @@
 """What a message is told to have changed, and towards whom."""
 
+import msgspec
 from chat_scoring import BEGIN, posts, talk
 
 from tutela.chat.model import AgeBand, Message, Sign
 from tutela.chat.scorer import Parts, Scorer
 
-PLAIN = Parts.shipped(encoder=False)
+SHIPPED = Parts.shipped(encoder=False)
+# Weights of their own: what is tested is when a crossing is told, not what ships.
+HEAVY = {Sign.AGE: 1.8, Sign.ALONE: 2.3, Sign.SECRECY: 3.8, Sign.PICTURE: 5.0}
+PLAIN = msgspec.structs.replace(
+    SHIPPED,
+    weights=msgspec.structs.replace(
+        SHIPPED.weights, chance=0.0, signs=SHIPPED.weights.signs | HEAVY
+    ),
+)
 NEARLY = (
     *("a: hi", "b: hi", "a: are you home alone?", "a: keep this our secret"),
     *("a: how old are you?",) * 2,

@@ -61,6 +61,7 @@ def tally(talk: Talk, pair: Pair, codes: tuple[str, ...]) -> Tally:
     answered = reverse.questions if reverse else 0
     return Tally(
         signs={Sign(name): counted.total for name, counted in pair.signs.items()},
+        spoken=pair.messages,
         messages=pair.clear,
         persistence=pair.persistence,
         known_media=len(pair.media),

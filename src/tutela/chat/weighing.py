@@ -46,6 +46,8 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         asymmetry: Likewise, where the author asks far more than the other.
         night: Likewise, where most messages with a time were written at night.
         prototype: What a likeness to a prototype counts of a rule's hit.
+        chance: What harmless talk shows by chance in a message, in strengths of showings; so much
+            is taken off for each beyond the first `SHORT`. Long talk would else add up to all.
         needs: For a code of what speaks against it: so many more distinct line signs are needed.
     """
 
@@ -59,6 +61,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     asymmetry: Part
     night: Part
     prototype: Part
+    chance: Part
     needs: dict[str, Count] = {}
 
 
@@ -80,6 +83,7 @@ LINE_SIGNS: Final = frozenset(
 """What a message may show; the others are what the state of a pair shows."""
 
 ONE_LINE: Final = "one_line"
+SHORT: Final = 20  # messages of one to the other, in which nothing adds up by chance
 # Asked by everybody who gets to know somebody, and by whoever cares for them.
 _QUESTIONS: Final = frozenset({Sign.AGE, Sign.ALONE})
 SURPRISE: Final = "surprise"  # explains a secret, not a request for a picture
@@ -92,6 +96,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         signs: For each line sign the sum of the strengths of its showings.
+        spoken: Messages from the author to the other.
         messages: How many messages showed any of them clearly by itself.
         persistence: How often was asked again after a refusal.
         known_media: How many files that a hash list has.
@@ -106,6 +111,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     signs: dict[Sign, float]
+    spoken: int = 0
     messages: int = 0
     persistence: int = 0
     known_media: int = 0
@@ -119,7 +125,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 
 def weigh(weights: Weights, tally: Tally) -> dict[Sign, float]:
     """Return the points of each sign; never below 0, and never fewer for more signs."""
-    shown = {sign: total for sign, total in tally.signs.items() if total > 0}
+    shown = _beyond_chance(weights, tally)
     more = min(weights.distinct * max(len(shown) - DISTINCT, 0), weights.distinct_cap)
     points = {
         sign: weights.signs.get(sign, 0.0) * _saturated(total, weights.further) * (1 + more)
@@ -168,6 +174,21 @@ def may_alert(weights: Weights, tally: Tally) -> bool:
 def clear(signs: dict[Sign, float]) -> int:
     """Return how many signs were shown clearly enough to count for the rule."""
     return sum(total >= CLEAR for total in signs.values())
+
+
+def _beyond_chance(weights: Weights, tally: Tally) -> dict[Sign, float]:
+    """Return what signs were shown beyond what talk of this length shows by chance, all alike.
+
+    A request for a picture to a stated minor is no chance. The more signs, the less is taken off:
+    more of them never lower the points.
+    """
+    total = sum(tally.signs.values())
+    expected = weights.chance * max(tally.spoken - SHORT, 0)
+    left = 1 - min(expected / total, 1.0) if total else 0.0
+    signs = {sign: one * left for sign, one in tally.signs.items()}
+    if tally.minor_request:
+        signs[Sign.PICTURE] = tally.signs.get(Sign.PICTURE, 0.0)
+    return {sign: one for sign, one in signs.items() if one > 0}
 
 
 def _saturated(total: float, further: float) -> float:
