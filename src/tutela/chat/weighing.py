@@ -214,7 +214,7 @@ def load(path: Path | None = None) -> Weights:
         raise SettingsError(
             f"the weights cannot be read: {error.strerror}",
             code="weights_unreadable",
-            hint="name a file of weights in the settings, or leave it out for those shipped",
+            hint="name a file of weights, or leave it out for those shipped",
         ) from error
     return parse(data)
 
