@@ -35,6 +35,7 @@ from tutela.hashlist.library import Library
 from tutela.hashlist.live import Change, LiveList
 from tutela.store import Database
 from tutela.store.tables.audit import AuditEvent
+from tutela.store.tables.chat import Conversation
 from tutela.store.tables.crawl import CrawlHost, CrawlUrl
 from tutela.store.tables.observation import MediaPlace, Notice, SeenHit, SiteAccount
 
@@ -180,6 +181,7 @@ def test_from_an_order_to_a_released_lead(
         report = tmp_path / "lead.html"
         home.run("leads", "export", CASE, str(ada), str(report), "--format", "html")
         _check_evidence(home, browser, report, ada)
+    _check_conversations(home)
     home.assert_sound()
 
 
@@ -294,6 +296,21 @@ def _check_evidence(home: Installed, browser: httpx.Client, report: Path, ada: i
     proof = report.with_name("proof")
     proof.write_text(home.run("audit", "proof", str(released), *GLASS).stdout)
     assert proof.read_text()
+
+
+def _check_conversations(home: Installed) -> None:
+    """What was read can be scored, once; a second reading adds nothing."""
+    words = ("--case", CASE, "--observed", "--no-encoder", "--format", "jsonl")
+    for said in ("", "goes on in the case"):
+        done = home.run("chat", "score", *words)
+        totals = json.loads(done.stdout.splitlines()[-1])
+        assert (totals["messages"], totals["conversations"]) == (
+            THREADS * planted_site.POSTS,
+            THREADS,
+        )
+        assert totals["alerts"] == 0, "it is about stamps"
+        assert said in done.stderr
+    assert rows(home, func.count(Conversation.id)) == [(THREADS,)]
 
 
 def test_the_kill_switch_ends_every_request_within_a_second(
