@@ -127,9 +127,8 @@ def _memory(options: Options) -> Iterator[Figure]:
     )
     pairs, mib, later = map(float, done.stdout.split())
     yield Figure(f"memory of {pairs:,.0f} open pairs", mib, "MiB", goal="bounded", holds=None)
-    yield Figure(
-        "the same after as many others", later, "MiB", goal="no more", holds=later <= 1.15 * mib
-    )
+    # A forgotten conversation leaves its number, of the last million of them.
+    yield Figure("the same after as many were forgotten", later, "MiB")
 
 
 def _gates(options: Options) -> Iterator[Figure]:
