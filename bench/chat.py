@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -142,50 +143,63 @@ def _gates(options: Options) -> Iterator[Figure]:
     sentinel = Sentinel()
     theirs = [sentinel.score(one.messages) for one in risk]
     others = [sentinel.score(one.messages) for one in harmless]
-    peer_recall = recall_at(theirs, others, calm)
-    recall = len(hits) / len(risk)
-    yield Figure(
-        f"recall {CHECK}: {len(risk)} risky ones",
-        recall,
-        "",
-        f"{FORMULA}, as many false alerts",
-        peer_recall,
-        recall / peer_recall if peer_recall else None,
-        ">= 0.8",
-        recall >= 0.8,
-    )
+    told = _Told(len(hits) / len(risk), calm, len(harmless), theirs, others)
+    yield told.recall(f"recall {CHECK}: {len(risk)} risky ones", goal=0.8)
     yield from _by(risk, found)
     quick = sum(_crossed(one) <= WITHIN for one in hits) / max(len(hits), 1)
     yield Figure(
         f"alerts among them within {WITHIN} messages", quick, "", goal=">= 0.5", holds=quick >= 0.5
     )
-    part = 100 * calm / len(harmless)
-    point = sorted(theirs)[int((1 - recall) * len(theirs))]
-    peer_part = 100 * sum(one >= point for one in others) / len(others)
-    yield Figure(
-        f"alerts {CHECK}: {len(harmless)} harmless ones",
-        part,
-        "%",
-        f"{FORMULA}, same recall",
-        peer_part,
-        peer_part / part if part else None,
-        "<= 2 %",
-        part <= 2,
-    )
+    yield told.false(f"alerts {CHECK}: {len(harmless)} harmless ones", goal=2)
     yield from _fresh(parts, sentinel)
-    part = 100 * sum(one.alert for one in scores(parts, real)) / len(real)
+    alerts = sum(one.alert for one in scores(parts, real))
     peer = [sentinel.score(one.messages) for one in sample]
-    peer_part = 100 * sum(one >= point for one in peer) / len(peer)
-    yield Figure(
-        f"alerts of {len(real):,} harmless real conversations",
-        part,
-        "%",
-        f"{FORMULA}, same recall; every tenth",
-        peer_part,
-        peer_part / part if part else None,
-        "<= 0.5 %",
-        part <= 0.5,
-    )
+    of_real = _Told(told.share, alerts, len(real), theirs, peer)
+    yield of_real.false(f"alerts of {len(real):,} harmless real conversations", goal=0.5)
+
+
+class _Told(NamedTuple):
+    """What we found of risky dialogues and alerted of harmless ones, and the peer's scores.
+
+    The peer is told at the point at which it alerts as seldom, or finds as many; its harmless
+    scores may be a sample.
+    """
+
+    share: float
+    alerts: int
+    harmless: int
+    theirs: Sequence[float]
+    others: Sequence[float]
+
+    def recall(self, name: str, goal: float | None = None) -> Figure:
+        """Return our recall beside the peer's at as many false alerts."""
+        peer = recall_at(self.theirs, self.others, self.alerts)
+        return Figure(
+            name,
+            self.share,
+            "",
+            f"{FORMULA}, as many false alerts",
+            peer,
+            self.share / peer if peer else None,
+            "" if goal is None else f">= {goal:g}",
+            None if goal is None else self.share >= goal,
+        )
+
+    def false(self, name: str, goal: float | None = None) -> Figure:
+        """Return our false alerts in per cent beside the peer's at the same recall."""
+        part = 100 * self.alerts / self.harmless
+        point = sorted(self.theirs)[int((1 - self.share) * len(self.theirs))]
+        peer = 100 * sum(one >= point for one in self.others) / len(self.others)
+        return Figure(
+            name,
+            part,
+            "%",
+            f"{FORMULA}, same recall",
+            peer,
+            peer / part if part else None,
+            "" if goal is None else f"<= {goal:g} %",
+            None if goal is None else part <= goal,
+        )
 
 
 def _fresh(parts: Parts, sentinel: Sentinel) -> Iterator[Figure]:
@@ -194,30 +208,15 @@ def _fresh(parts: Parts, sentinel: Sentinel) -> Iterator[Figure]:
     alerts = {one.conversation: one.alert for one in scores(parts, fresh)}
     risk = [one for one in fresh if one.asker]
     calm = [one for one in fresh if not one.asker]
-    false = sum(alerts[one.name] for one in calm)
-    recall = sum(alerts[one.name] for one in risk) / len(risk)
-    theirs = [sentinel.score(one.messages) for one in risk]
-    others = [sentinel.score(one.messages) for one in calm]
-    peer_recall = recall_at(theirs, others, false)
-    part = 100 * false / len(calm)
-    point = sorted(theirs)[int((1 - recall) * len(theirs))]
-    peer_part = 100 * sum(one >= point for one in others) / len(others)
-    yield Figure(
-        f"recall of {len(risk)} risky dialogues that nobody who tunes has read",
-        recall,
-        "",
-        f"{FORMULA}, as many false alerts",
-        peer_recall,
-        recall / peer_recall if peer_recall else None,
+    told = _Told(
+        sum(alerts[one.name] for one in risk) / len(risk),
+        sum(alerts[one.name] for one in calm),
+        len(calm),
+        [sentinel.score(one.messages) for one in risk],
+        [sentinel.score(one.messages) for one in calm],
     )
-    yield Figure(
-        f"alerts of {len(calm)} harmless dialogues that nobody who tunes has read",
-        part,
-        "%",
-        f"{FORMULA}, same recall",
-        peer_part,
-        peer_part / part if part else None,
-    )
+    yield told.recall(f"recall of {len(risk)} risky dialogues that nobody who tunes has read")
+    yield told.false(f"alerts of {len(calm)} harmless dialogues that nobody who tunes has read")
 
 
 def _by(dialogues: Sequence[Dialogue], found: Sequence[ConversationScore]) -> Iterator[Figure]:

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta
 
-from tutela.chat.budget import choose, false_alerts, upper_bound
+from tutela.chat.budget import Choice, false_alerts, upper_bound
 from tutela.chat.model import ConversationScore
 from tutela.core.errors import UsageError
 
@@ -12,6 +12,13 @@ def score(name, points, *, alert=False):
     return ConversationScore(
         conversation=name, points=points, pairs=(), messages=1, speakers=2, alert=alert
     )
+
+
+def choose(scores, budget):
+    choice = Choice(budget)
+    for one in scores:
+        choice.add(one, one)
+    return choice.made()
 
 
 @given(st.integers(1, 3000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))

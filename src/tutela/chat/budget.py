@@ -10,7 +10,7 @@ import heapq
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final, Generic, TypeVar
 
 import msgspec
@@ -101,14 +101,6 @@ class FalseAlerts(msgspec.Struct, frozen=True, kw_only=True):
     reached: int
     rate: float | None
     upper: float | None
-
-
-def choose(scores: Iterable[ConversationScore], budget: int) -> Chosen[ConversationScore]:
-    """Choose of conversations that are all there; as `Choice`."""
-    choice: Choice[ConversationScore] = Choice(budget)
-    for one in scores:
-        choice.add(one, one)
-    return choice.made()
 
 
 def false_alerts(harmless: Sequence[float], point: float) -> FalseAlerts:
