@@ -151,10 +151,10 @@ def _budget(row: Mapping[str, Any]) -> Iterator[str]:
         some = f"{row['more']:,} conversations show signs" if row["more"] else "none shows any sign"
         yield f"Shown 0 of a budget of {row['budget']:,}; {some}."
         return
-    tied = f", {row['tied']:,} of them as many" if row["tied"] else ""
+    tied = f", {row['tied']:,} of them with as many points" if row["tied"] else ""
     yield (
         f"Shown {row['shown']:,} of a budget of {row['budget']:,}, down to {row['point']:g} "
-        f"points; {row['more']:,} more have no more points{tied}."
+        f"points; {row['more'] or 'no'} more show signs{tied}."
     )
     if not row["harmless"]:
         yield (
